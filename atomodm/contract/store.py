@@ -1,0 +1,304 @@
+"""What every store promises to the layers above it."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..errors import StoreClosed, WrongLoop
+from ..query.nodes import ALL, Node
+from .collection import Collection
+from .log import ChangeEntry
+from .operations import Batch, Outcome
+
+
+class Atomicity(Enum):
+    """The widest set of documents that one batch changes together or not at all."""
+
+    DOCUMENT = "document"
+    COLLECTION = "collection"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a store can do; an operation it lacks raises `UnsupportedOperation`.
+
+    Attributes
+    ----------
+    atomic : Atomicity
+        What a batch is atomic over.
+    durable : bool
+        Documents outlive the process.
+    shared : bool
+        Other processes may open the same data.
+    change_log : bool
+        `Store.changes` works.
+    max_batch : int or None
+        Documents in one batch.
+    max_batch_bytes : int or None
+        Bytes of documents in one batch.
+    """
+
+    atomic: Atomicity
+    durable: bool
+    shared: bool
+    change_log: bool
+    max_batch: int | None = None
+    max_batch_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some documents of an answer: revisions and BSON bytes, position by position."""
+
+    revisions: Sequence[int]
+    documents: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """A question to one collection.
+
+    Attributes
+    ----------
+    filter : Node
+        Which documents.
+    sort : sequence of (str, int)
+        Stored paths and directions, 1 or -1; documents that tie come in the order of their ids.
+    skip, limit : int, int or None
+        Which part of the answer.
+    batch_size : int
+        Documents in a `Chunk`.
+    """
+
+    filter: Node = ALL
+    sort: Sequence[tuple[str, int]] = ()
+    skip: int = 0
+    limit: int | None = None
+    batch_size: int = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSpec:
+    """An index over one stored path.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its collection, by default as MongoDB names it, ``"age_1"``.
+    fields : sequence of (str, int)
+        Stored paths and directions.
+    unique : bool
+        Two documents may not have an equal value there.
+    sparse : bool
+        Documents without the path have no entry, so that several may lack it although `unique`.
+    """
+
+    name: str
+    fields: Sequence[tuple[str, int]]
+    unique: bool = False
+    sparse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """How a find was answered: the numbers are those of a real run.
+
+    Attributes
+    ----------
+    collection : str
+    index : str or None
+        The index that was scanned; None for a scan of the whole collection.
+    bounds : str
+        The scanned part of the index, readable; field values are shown because the asker supplied them.
+    sorted_by_index : bool
+        The order came from the index and not from sorting.
+    scanned : int
+        Index entries, or documents where there is no index, that were looked at.
+    fetched : int
+        Documents that were read.
+    returned : int
+        Documents in the answer.
+    residual : str or None
+        What was left to the evaluator on each document.
+    """
+
+    collection: str
+    index: str | None
+    bounds: str
+    sorted_by_index: bool
+    scanned: int
+    fetched: int
+    returned: int
+    residual: str | None
+
+
+#: Called with documents done and documents in all while an index is built.
+Progress = Callable[[int, int], None]
+
+
+class Store(ABC):
+    """A database we can talk to: named collections of BSON documents with revisions.
+
+    A store belongs to the event loop that opened it. `requests` counts what was asked of the database, one for each
+    read, find batch or write batch, whatever its size.
+    """
+
+    #: The store's address without credentials, for messages.
+    url: str
+    capabilities: Capabilities
+    requests: int
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._when_closing: list[Callable[[Store], None]] = []
+        #: Whether the first operation opens the store, as for one that is assigned by its URL.
+        self.opens_at_first_use = False
+
+    def when_closing(self, listener: Callable[[Store], None]) -> None:
+        """Have `listener` called with the store, once, before it closes."""
+        self._when_closing.append(listener)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store was opened and not closed since."""
+        return self._loop is not None
+
+    async def open(self) -> None:
+        """Open the store in the running loop; nothing happens when it is open there already."""
+        if self._loop is None:
+            await self._open()
+            self._loop = asyncio.get_running_loop()
+        else:
+            self.check_usable()
+
+    async def close(self) -> None:
+        """Close the store; nothing happens when it is closed already."""
+        if self._loop is not None:
+            self.check_usable()
+            listeners, self._when_closing = self._when_closing, []
+            try:
+                for listener in listeners:
+                    listener(self)
+            finally:
+                self._loop = None
+                await self._close()
+
+    async def ready(self) -> None:
+        """Make sure that the store is open in the running loop; one that `opens_at_first_use` is opened now."""
+        if self._loop is None and self.opens_at_first_use:
+            await self.open()
+        else:
+            self.check_usable()
+
+    def check_usable(self) -> None:
+        """Raise `StoreClosed` or `WrongLoop` unless the store is open in the running loop."""
+        if self._loop is None:
+            raise StoreClosed("the store is not open", store=self.url)
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not self._loop:
+            raise WrongLoop("the store belongs to another event loop; open one store for each loop", store=self.url)
+
+    @abstractmethod
+    async def _open(self) -> None: ...
+
+    @abstractmethod
+    async def _close(self) -> None: ...
+
+    @abstractmethod
+    def collection(self, name: str) -> Collection:
+        """A collection with PyMongo's API: names, arguments, results and errors.
+
+        Raises
+        ------
+        pymongo.errors.InvalidName
+            No collection can have that name.
+        """
+
+    def __getitem__(self, name: str) -> Collection:
+        """As `collection`."""
+        return self.collection(name)
+
+    @abstractmethod
+    async def get(self, collection: str, ids: Sequence[Any]) -> Chunk:
+        """Read documents by id, in any order; ids that do not exist are left out."""
+
+    @abstractmethod
+    def find(self, collection: str, find: Find) -> AsyncIterator[Chunk]:
+        """Answer `find` chunk by chunk, in bounded memory unless it must be sorted without an index."""
+
+    @abstractmethod
+    async def count(self, collection: str, filter: Node = ALL) -> int:
+        """Count the documents that match."""
+
+    @abstractmethod
+    async def explain(self, collection: str, find: Find) -> Explanation:
+        """Run `find` and say how it was answered."""
+
+    @abstractmethod
+    async def write(self, batch: Batch) -> Outcome:
+        """Apply a batch, all or nothing within `Capabilities.atomic`.
+
+        Raises
+        ------
+        RevisionMismatch, DuplicateKey
+            Nothing was written.
+        BatchTooLarge
+            Nothing was written; the batch exceeds the store's capabilities.
+        OutcomeUnknown
+            The connection died after sending.
+        """
+
+    @abstractmethod
+    async def ensure_indexes(
+        self, collection: str, indexes: Sequence[IndexSpec], progress: Progress | None = None
+    ) -> None:
+        """Create the indexes that are missing and build them over the documents that are there.
+
+        Raises
+        ------
+        IndexConflict
+            An index of that name exists with other options.
+        DuplicateKey
+            A unique index finds equal values; it is not created.
+        """
+
+    @abstractmethod
+    async def list_indexes(self, collection: str) -> list[IndexSpec]:
+        """The indexes of a collection that are complete, without the one on ``_id``."""
+
+    @abstractmethod
+    async def drop(self, collection: str) -> int:
+        """Remove a collection with its indexes; gives the number of documents it had."""
+
+    @abstractmethod
+    async def list_collections(self) -> list[str]:
+        """Names of the collections that have documents or indexes, sorted."""
+
+    @abstractmethod
+    async def position(self) -> int:
+        """The change log's current position; `changes` since there gives what comes after now."""
+
+    @abstractmethod
+    async def changes(self, since: int, limit: int = 1000) -> list[ChangeEntry]:
+        """Entries of the change log after position `since`, whole transactions, oldest first.
+
+        Raises
+        ------
+        TokenLost
+            The log was trimmed past `since`.
+        """
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "closed"
+        return f"<{type(self).__name__} {self.url} {state}>"

@@ -1,0 +1,150 @@
+"""Documents as bytes: BSON with one portable value domain, and keys under which ids are looked up.
+
+Every store keeps documents as BSON and accepts exactly the same values. What is outside the domain is refused here,
+before anything is written, with an error that names the field path and never the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import bson
+from bson import CodecOptions, Int64, ObjectId
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
+from bson.errors import InvalidDocument
+
+from .errors import (
+    DocumentTooLarge,
+    FlattenProcessorDoesNotExist,
+    IntegerOutOfRange,
+    InvalidText,
+    NestingTooDeep,
+    ValueNotStorable,
+    describe_type,
+)
+
+#: How every store reads and writes BSON: naive UTC dates, standard UUIDs, dates past year 9999 kept as they are.
+CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
+    document_class=dict,
+    tz_aware=False,
+    uuid_representation=UuidRepresentation.STANDARD,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+
+#: Levels of nesting that a MongoDB server accepts.
+MAX_DEPTH = 100
+#: Bytes of one document that a MongoDB server accepts.
+MAX_SIZE = 16 * 1024 * 1024
+
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """Encode a document as BSON.
+
+    Parameters
+    ----------
+    document : mapping
+        Field names to values that BSON has types for.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueNotStorable
+        A value is outside the portable domain; the subclass says why and ``path`` says where.
+    """
+    try:
+        data = bson.encode(document, False, CODEC_OPTIONS)
+    except (InvalidDocument, OverflowError, UnicodeError, RecursionError, ValueError, TypeError) as error:
+        check_values(document)
+        raise ValueNotStorable(f"BSON refuses this document ({type(error).__name__})") from None
+    if len(data) > MAX_SIZE:
+        raise DocumentTooLarge(f"the document takes {len(data):,} bytes, the limit is {MAX_SIZE:,}")
+    return data
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Decode one BSON document."""
+    return bson.decode(data, CODEC_OPTIONS)
+
+
+def decode_all(documents: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Decode many BSON documents in one call into C."""
+    return bson.decode_all(b"".join(documents), CODEC_OPTIONS)
+
+
+def check_values(document: Any, path: str = "", depth: int = 0) -> None:
+    """Raise the typed error for the first value in `document` that is outside the portable domain.
+
+    Parameters
+    ----------
+    document : object
+        A document, or a value of one.
+    path : str
+        Where `document` stands in its own document.
+    depth : int
+        The level of nesting at which it stands.
+    """
+    if depth > MAX_DEPTH:
+        raise NestingTooDeep(f"nested deeper than {MAX_DEPTH} levels, or containing itself", path=_shorten(path))
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            if not isinstance(key, str):
+                raise ValueNotStorable(f"a key is {describe_type(key)}; keys of documents are strings", path=path or None)
+            _check_text(key, path)
+            if "\0" in key:
+                raise InvalidText("a key holds a NUL character", path=path or None)
+            check_values(value, f"{path}.{key}" if path else key, depth + 1)
+    elif isinstance(document, list | tuple):
+        for position, value in enumerate(document):
+            check_values(value, f"{path}.{position}", depth + 1)
+    elif isinstance(document, str):
+        _check_text(document, path)
+    elif isinstance(document, int):
+        if not _INT_MIN <= document <= _INT_MAX:
+            raise IntegerOutOfRange("an integer does not fit in 64 bits", path=path or None)
+    else:
+        _check_scalar(document, path)
+
+
+def _check_text(text: str, path: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidText("text holds a lone surrogate", path=path.encode("utf-8", "replace").decode() or None) from None
+
+
+def _check_scalar(value: Any, path: str) -> None:
+    try:
+        bson.encode({"": value}, False, CODEC_OPTIONS)
+    except InvalidDocument:
+        raise FlattenProcessorDoesNotExist(f"no converter is registered for {describe_type(value)}", path=path or None) from None
+    except (OverflowError, UnicodeError, ValueError, TypeError) as error:
+        raise ValueNotStorable(
+            f"a {describe_type(value)} cannot be encoded ({type(error).__name__})", path=path or None
+        ) from None
+
+
+def _shorten(path: str, limit: int = 80) -> str:
+    return path if len(path) <= limit else f"{path[:limit]}…"
+
+
+def id_key(_id: Any) -> Hashable:
+    """A key that is equal exactly for equal ids, as stores compare them.
+
+    Numbers compare by value whatever their type; an ObjectId, a string, bytes and a boolean never equal one another.
+    ``ObjectId.__hash__`` is Python code, so its bytes stand for it.
+    """
+    kind = type(_id)
+    if kind is ObjectId:
+        return _id.binary  # type: ignore[no-any-return]
+    if kind is str or kind is int or kind is Int64:
+        return _id  # type: ignore[no-any-return]
+    if kind is float and _id == _id:
+        return _id  # type: ignore[no-any-return]
+    return kind.__name__, encode({"": _id})

@@ -1,0 +1,171 @@
+"""The object cache: one object for one document."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from ..contract.store import Store
+from ..encoding import id_key
+from ..errors import UnsavedChangesWarning
+from ..model.unloaded import unloaded_class
+
+if TYPE_CHECKING:
+    from .scope import CacheScope
+
+#: Entries are swept when so many were added since the last time, at least.
+_SWEEP_AT_LEAST = 1024
+
+
+class ObjectCache(MutableMapping[Any, Any]):
+    """The objects of one collection of one store in one scope, by ``_id``.
+
+    Clean objects are held weakly, objects with edits that observers signalled strongly, so that no edit is lost with
+    the last reference to it. Deleting a key, or `clear`, forgets objects whatever their edits.
+
+    Attributes
+    ----------
+    scope : CacheScope
+    store : Store
+    collection : str
+    objects : dict
+        Keys of `id_key` to weak references; generated code reads and fills it. Dead references are swept now and then,
+        which is cheaper than a callback for each.
+    fetching : dict
+        Keys to futures that tell, when the fetch under way has ended, whether it succeeded; concurrent loads share it.
+    prepared : set
+        Models whose declared indexes are in force.
+    """
+
+    def __init__(self, scope: CacheScope, store: Store, collection: str) -> None:
+        self.scope = scope
+        self.store = store
+        self.collection = collection
+        self.objects: dict[Hashable, ref[Any]] = {}
+        self.fetching: dict[Hashable, asyncio.Future[bool]] = {}
+        self.prepared: set[Any] = set()
+        self._held: dict[int, Any] = {}
+        self._sweep_at = _SWEEP_AT_LEAST
+
+    # -- the mapping that programs see ---------------------------------------------------------------------------------
+
+    def __getitem__(self, _id: Any) -> Any:
+        found = self.find(id_key(_id))
+        if found is None:
+            raise KeyError(_id)
+        return found
+
+    def __setitem__(self, _id: Any, obj: Any) -> None:
+        self.objects[id_key(_id)] = ref(obj)
+        self.sweep()
+
+    def __delitem__(self, _id: Any) -> None:
+        obj = self[_id]
+        del self.objects[id_key(_id)]
+        self.release(obj)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([obj._id for obj in self.live()])
+
+    def __len__(self) -> int:
+        return len(self.live())
+
+    # A cache is itself, whatever it holds.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def clear(self) -> None:
+        """Forget all objects, those with unsaved edits too."""
+        self.objects.clear()
+        self._held.clear()
+
+    @property
+    def dirty(self) -> list[Any]:
+        """The objects that are held because observers signalled edits of them."""
+        return list(self._held.values())
+
+    def sibling(self, collection: str) -> ObjectCache:
+        """The cache of another collection of the same store and scope."""
+        return self if collection == self.collection else self.scope.cache(self.store, collection)
+
+    # -- for the layers that load and save -------------------------------------------------------------------------------
+
+    def live(self) -> list[Any]:
+        """All objects that are still there."""
+        return [obj for entry in list(self.objects.values()) if (obj := entry()) is not None]
+
+    def find(self, key: Hashable) -> Any:
+        """The object with a key of `id_key`, or None."""
+        entry = self.objects.get(key)
+        return None if entry is None else entry()
+
+    def object_for(self, model: Any, _id: Any) -> Any:
+        """The object with this id; an unloaded one of `model` is made where there is none."""
+        key = id_key(_id)
+        entry = self.objects.get(key)
+        obj = None if entry is None else entry()
+        if obj is None:
+            obj = self._unloaded(model, _id)
+            self.objects[key] = ref(obj)
+        return obj
+
+    def _unloaded(self, model: Any, _id: Any) -> Any:
+        ghost = unloaded_class(model)
+        obj = ghost.__new__(ghost)
+        obj.set_notifications_enabled(False)
+        obj._id = _id
+        obj.__home__ = self
+        obj.set_notifications_enabled(True)
+        return obj
+
+    def adopt(self, obj: Any, _id: Any) -> bool:
+        """Give an object the place of its id; False where another live object has it."""
+        key = id_key(_id)
+        known = self.find(key)
+        if known is None:
+            self.objects[key] = ref(obj)
+            self.sweep()
+        return known is None or known is obj
+
+    def forget(self, obj: Any, _id: Any) -> None:
+        """Take an object out, whatever its edits."""
+        key = id_key(_id)
+        if self.find(key) is obj:
+            del self.objects[key]
+        self.release(obj)
+
+    def hold(self, obj: Any) -> None:
+        """Keep an object with unsaved edits."""
+        self._held[id(obj)] = obj
+
+    def release(self, obj: Any) -> None:
+        """Let an object go with the last reference to it."""
+        self._held.pop(id(obj), None)
+
+    def sweep(self) -> None:
+        """Drop dead references when many were added since the last time."""
+        if len(self.objects) >= self._sweep_at:
+            dead = [key for key, entry in self.objects.items() if entry() is None]
+            for key in dead:
+                del self.objects[key]
+            self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self.objects))
+
+    def close(self) -> None:
+        """Forget all objects because the store closes; warn where edits are lost."""
+        if self._held:
+            models = Counter(type(obj).__name__ for obj in self._held.values())
+            listed = ", ".join(f"{count} {name}" for name, count in sorted(models.items()))
+            warnings.warn(
+                f"{self.store.url} was closed with unsaved changes of {listed}", UnsavedChangesWarning, stacklevel=4
+            )
+        self.clear()
+
+    def __repr__(self) -> str:
+        return f"<ObjectCache of {self.collection} in {self.store.url}: {len(self)} objects, {len(self._held)} held>"

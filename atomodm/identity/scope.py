@@ -1,0 +1,44 @@
+"""Cache scopes: within one scope a document is one object."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from ..contract.store import Store
+from .cache import ObjectCache
+
+
+class CacheScope:
+    """The object caches of one scope, by store and collection.
+
+    The process has one scope from the start. The scope of the running context decides where new look-ups go; an object
+    stays for life with the cache that it came from. Closing a store ends its caches.
+    """
+
+    def __init__(self) -> None:
+        self._caches: dict[Store, dict[str, ObjectCache]] = {}
+
+    def cache(self, store: Store, collection: str) -> ObjectCache:
+        """The cache of a collection, made at first use."""
+        caches = self._caches.get(store)
+        if caches is None:
+            caches = self._caches[store] = {}
+            store.when_closing(self._close)
+        cache = caches.get(collection)
+        if cache is None:
+            cache = caches[collection] = ObjectCache(self, store, collection)
+        return cache
+
+    def _close(self, store: Store) -> None:
+        for cache in self._caches.pop(store, {}).values():
+            cache.close()
+
+
+PROCESS_SCOPE = CacheScope()
+
+_current: ContextVar[CacheScope] = ContextVar("atomodm_cache_scope", default=PROCESS_SCOPE)
+
+
+def current_scope() -> CacheScope:
+    """The scope in which the running context looks objects up."""
+    return _current.get()

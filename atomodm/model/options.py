@@ -1,0 +1,80 @@
+"""``class Meta``: what a model says about itself beyond its members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import ModelDefinitionError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one model class.
+
+    Attributes
+    ----------
+    name : str or None
+        The collection. Subclasses share it unless they name their own; None takes the class's ``__model__``.
+    app_label : str or None
+        Stands for the module in ``__model__``, so that moving a class keeps its documents readable.
+    abstract : bool
+        The class is only a base: it has no collection and is not registered. Not inherited.
+    ordering : tuple of str
+        Default order of queries, as for ``order_by``.
+    indexes : tuple of str
+        Members with an index, in addition to those tagged ``index`` or ``unique``.
+    store : object
+        A database for this model alone, as accepted by ``NoSQLModelManager.database``; None takes the manager's.
+    unknown : str
+        ``"keep"`` leaves stored fields that the model does not know as they are; ``"drop"`` removes them on save.
+    """
+
+    name: str | None = None
+    app_label: str | None = None
+    abstract: bool = False
+    ordering: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    store: Any = None
+    unknown: str = "keep"
+
+
+_NAMES = tuple(Options.__dataclass_fields__)
+
+
+def read_options(class_name: str, meta: type | None, inherited: Options) -> Options:
+    """Combine a ``class Meta`` with the options of the base class.
+
+    Raises
+    ------
+    ModelDefinitionError
+        An option is unknown or of the wrong type.
+    """
+    options = replace(inherited, abstract=False)
+    if meta is None:
+        return options
+    given = {name: value for name, value in vars(meta).items() if not name.startswith("__")}
+    for name, value in given.items():
+        if name not in _NAMES:
+            raise ModelDefinitionError(f"Meta has no option {name!r}; there are {', '.join(_NAMES)}", model=class_name)
+        _check(class_name, name, value)
+        if name in ("ordering", "indexes"):
+            given[name] = tuple(value)
+    return replace(options, **given)
+
+
+def _check(class_name: str, name: str, value: Any) -> None:
+    if name in ("ordering", "indexes"):
+        valid = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
+        expected = "a sequence of member names"
+    elif name == "abstract":
+        valid, expected = isinstance(value, bool), "a bool"
+    elif name in ("name", "app_label"):
+        valid, expected = value is None or (isinstance(value, str) and value != "" and "\0" not in value), "a text"
+    elif name == "unknown":
+        valid, expected = value in ("keep", "drop"), "'keep' or 'drop'"
+    else:
+        return
+    if not valid:
+        raise ModelDefinitionError(f"Meta.{name} must be {expected}", model=class_name)

@@ -1,0 +1,243 @@
+"""`ModelSpec`: what is known about a model class, computed once and never changed.
+
+Serializers, queries, indexes and the tools above read this description; nobody else looks at members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from atom.api import Constant, Event, Member, Property, ReadOnly, Signal
+
+from ..errors import ModelDefinitionError
+from .options import Options
+from .types import FieldType, ModelType, field_type
+
+#: Keys that documents keep for atomodm; no member may be stored under one of them.
+RESERVED_KEYS = frozenset({"_id", "__model__", "__ref__", "__py__", "__dt__", "__rev__"})
+#: The static observer that signals edits, see `Model.__changed__`.
+TRACKER = "__changed__"
+#: What happens to references when the document they name is deleted.
+ON_DELETE = ("keep", "nullify", "cascade", "deny")
+
+_TAGS_OF_BOOL = ("store", "index", "unique", "primary_key", "required", "embed")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One stored member.
+
+    Attributes
+    ----------
+    name : str
+        The member's name.
+    stored_name : str
+        The key in documents; ``"_id"`` for the primary key.
+    aliases : tuple of str
+        Former stored names, read where the stored name is missing.
+    type : FieldType
+        What it may hold.
+    member : Member
+        The atom member.
+    order : int
+        ``setstate_order``: ascending order in which a restore sets and announces members.
+    index, unique, required : bool
+        As tagged.
+    on_delete : str
+        One of `ON_DELETE`.
+    flatten, unflatten : callable or None
+        ``f(value, scope)`` of the tags, in place of the generated conversion.
+    settable : bool
+        False for constants and properties without setter: stored, but never restored.
+    write_once : bool
+        True for read-only members, which atom lets nobody set twice.
+    observers : tuple
+        The class's own static observers, without the one that tracks edits.
+    """
+
+    name: str
+    stored_name: str
+    aliases: tuple[str, ...]
+    type: FieldType
+    member: Member
+    order: int
+    index: bool
+    unique: bool
+    required: bool
+    on_delete: str
+    flatten: Callable[[Any, Any], Any] | None
+    unflatten: Callable[[Any, Any], Any] | None
+    settable: bool
+    write_once: bool
+    observers: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model class.
+
+    Attributes
+    ----------
+    model : type
+        The class.
+    tag : str
+        ``__model__``: what documents and references name it by.
+    collection : str
+        Where its documents are.
+    owner : type
+        The class of the hierarchy that owns the collection; a document without a tag is one of its.
+    fields : tuple of FieldSpec
+        Stored members in the order in which they are declared.
+    by_name, by_stored_name : mapping
+        The same by member name and by stored name.
+    primary_key : FieldSpec or None
+        The member that is the ``_id``; None where ``_id`` is an id of its own.
+    extra_members : tuple of str
+        Members that are not stored and that a state may set nevertheless.
+    embedded : bool
+        Instances are stored inside other documents.
+    options : Options
+        ``class Meta``.
+    """
+
+    model: type
+    tag: str
+    collection: str
+    owner: type
+    fields: tuple[FieldSpec, ...]
+    by_name: Mapping[str, FieldSpec]
+    by_stored_name: Mapping[str, FieldSpec]
+    primary_key: FieldSpec | None
+    extra_members: tuple[str, ...]
+    embedded: bool
+    options: Options
+
+    def __repr__(self) -> str:
+        return f"<ModelSpec {self.tag}>"
+
+
+def spec_of(model: Any) -> ModelSpec:
+    """Give the description of a model class, made at first use because references may name later classes.
+
+    Raises
+    ------
+    ModelDefinitionError
+        The class declares something that cannot work, or refers to a class that does not exist.
+    """
+    spec: ModelSpec | None = model.__dict__.get("__atomodm_spec__")
+    if spec is None:
+        spec = _describe(model)
+        model.__atomodm_spec__ = spec
+    return spec
+
+
+def is_db_field(member: Member) -> bool:
+    """Whether a member is stored: by its tag ``store``, else unless it is private or a Property.
+
+    Events and signals hold no value and are never stored.
+    """
+    if isinstance(member, Event | Signal):
+        return False
+    tags = member.metadata or {}
+    default = not member.name.startswith("_") and not isinstance(member, Property)
+    return bool(tags.get("store", default))
+
+
+def _describe(model: Any) -> ModelSpec:
+    members: dict[str, Member] = model.members()
+    options: Options = model.__options__
+    fields = [_describe_field(model, members[name]) for name in model.__fields__]
+    by_stored_name: dict[str, FieldSpec] = {}
+    for field in fields:
+        for key in (field.stored_name, *field.aliases):
+            if key in by_stored_name:
+                raise ModelDefinitionError(
+                    f"two members are stored as {key!r}: {by_stored_name[key].name} and {field.name}", model=model.__model__
+                )
+            by_stored_name[key] = field
+    by_name = {field.name: field for field in fields}
+    for name in options.indexes:
+        if name not in by_name:
+            raise ModelDefinitionError(f"Meta.indexes names {name!r}, which is no stored member", model=model.__model__)
+    keys = [field for field in fields if field.stored_name == "_id"]
+    collection = options.name or model.__model__
+    return ModelSpec(
+        model=model,
+        tag=model.__model__,
+        collection=collection,
+        owner=_owner(model, options.name),
+        fields=tuple(fields),
+        by_name=by_name,
+        by_stored_name={field.stored_name: field for field in fields},
+        primary_key=keys[0] if keys else None,
+        extra_members=tuple(name for name in members if name not in by_name and not name.startswith("_")),
+        embedded=model.__atomodm_embedded__,
+        options=options,
+    )
+
+
+def _owner(model: Any, name: str | None) -> type:
+    if name is None:
+        return model  # type: ignore[no-any-return]
+    owner = model
+    for base in model.__mro__:
+        options = base.__dict__.get("__options__")
+        if options is not None and options.name == name:
+            owner = base
+    return owner  # type: ignore[no-any-return]
+
+
+def _describe_field(model: Any, member: Member) -> FieldSpec:
+    tags: dict[str, Any] = member.metadata or {}
+    name = member.name
+    where = {"model": model.__model__, "path": name}
+    for tag in _TAGS_OF_BOOL:
+        if not isinstance(tags.get(tag, False), bool):
+            raise ModelDefinitionError(f"tag({tag}=…) takes a bool", **where)
+    primary_key = tags.get("primary_key", False)
+    stored_name = "_id" if primary_key else tags.get("name", name)
+    aliases = tags.get("alias", ())
+    aliases = (aliases,) if isinstance(aliases, str) else tuple(aliases)
+    for key in (*aliases, stored_name):
+        if not (primary_key and key == "_id"):
+            _check_stored_name(key, where)
+    on_delete = tags.get("on_delete", "keep")
+    if on_delete not in ON_DELETE:
+        raise ModelDefinitionError(f"tag(on_delete=…) takes one of {', '.join(ON_DELETE)}", **where)
+    for tag in ("flatten", "unflatten"):
+        if tags.get(tag) is not None and not callable(tags[tag]):
+            raise ModelDefinitionError(f"tag({tag}=…) takes a function of (value, scope)", **where)
+    try:
+        kind = field_type(member, embed=tags.get("embed", False))
+    except NameError as error:
+        raise ModelDefinitionError(f"a forward reference cannot be resolved ({error})", **where) from None
+    if on_delete != "keep" and not (isinstance(kind, ModelType) and not kind.embedded):
+        raise ModelDefinitionError("tag(on_delete=…) needs a member that holds one reference", **where)
+    return FieldSpec(
+        name=name,
+        stored_name=stored_name,
+        aliases=aliases,
+        type=kind,
+        member=member,
+        order=tags.get("setstate_order", 1000),
+        index=tags.get("index", False) or name in model.__options__.indexes,
+        unique=tags.get("unique", False),
+        required=tags.get("required", False),
+        on_delete=on_delete,
+        flatten=tags.get("flatten"),
+        unflatten=tags.get("unflatten"),
+        settable=not isinstance(member, Constant) and not (isinstance(member, Property) and member.fset is None),
+        write_once=isinstance(member, ReadOnly),
+        observers=tuple(observer for observer in member.static_observers() if observer != TRACKER),
+    )
+
+
+def _check_stored_name(key: Any, where: Mapping[str, str]) -> None:
+    if not isinstance(key, str) or not key or "\0" in key or "." in key or key.startswith("$") or key in RESERVED_KEYS:
+        raise ModelDefinitionError(
+            f"{key!r} cannot name a stored field: not empty, no '.', no NUL, no leading '$', and none of "
+            f"{', '.join(sorted(RESERVED_KEYS))}",
+            **where,
+        )

@@ -1,0 +1,72 @@
+"""What an object remembers about its own changes between two saves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .state import ObjectState
+
+
+class Home(Protocol):
+    """Where a persistent object lives: the object cache of its store, collection and scope."""
+
+    def hold(self, obj: Any) -> None:
+        """Keep a strong reference to an object with unsaved edits."""
+
+    def release(self, obj: Any) -> None:
+        """Keep a weak reference only."""
+
+
+class Tracking:
+    """The changes of one object, made when the first one is signalled.
+
+    Attributes
+    ----------
+    dirty : set of str
+        Members that observers signalled since the last save or load.
+    during : set of str or None
+        Members that observers signalled since the save that is under way took its snapshot.
+    in_flight : asyncio.Future or None
+        Done when the save that is under way has ended.
+    reserved_id : object
+        The id given by a save that did not end, so that trying again writes the same document.
+    uncertain : bool
+        Whether such a save may have been applied all the same.
+    former_id, former_home : object
+        Where a deleted object was.
+    assumed : dict
+        Stored values that stand for fields the base document lacks or whose stored value was refused: as long as the
+        member still has this value, nothing is written for it.
+    state : ObjectState or None
+        What views observe, made on demand.
+    """
+
+    __slots__ = (
+        "assumed",
+        "dirty",
+        "during",
+        "former_home",
+        "former_id",
+        "in_flight",
+        "reserved_id",
+        "state",
+        "uncertain",
+    )
+
+    def __init__(self) -> None:
+        self.dirty: set[str] = set()
+        self.during: set[str] | None = None
+        self.in_flight: asyncio.Future[None] | None = None
+        self.reserved_id: Any = None
+        self.uncertain = False
+        self.former_id: Any = None
+        self.former_home: Any = None
+        self.assumed: dict[str, Any] | None = None
+        self.state: ObjectState | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the object's document was deleted, and the object not saved since."""
+        return self.former_home is not None

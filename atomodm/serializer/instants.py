@@ -1,0 +1,137 @@
+"""Dates and times: what BSON's Date keeps, and what it lacks.
+
+A BSON Date counts milliseconds in UTC. A datetime with microseconds, a zone or a fold needs a note beside it, from
+which the value that was stored comes back exactly.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+_INT64 = 2**63
+
+
+def is_exact(value: datetime) -> bool:
+    """Whether a BSON Date alone gives `value` back."""
+    return value.tzinfo is None and not value.microsecond % 1000 and not value.fold
+
+
+def as_date(value: datetime) -> datetime:
+    """The naive UTC datetime in whole milliseconds that a BSON Date keeps of `value`."""
+    naive = value if value.utcoffset() is None else (value - value.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
+    return naive.replace(microsecond=naive.microsecond // 1000 * 1000, fold=0, tzinfo=None)
+
+
+def note_of(value: datetime) -> dict[str, Any]:
+    """What `as_date` loses of `value`.
+
+    Returns
+    -------
+    dict
+        ``us``: microseconds since the epoch, by which a Date that somebody else changed is told from the one this
+        note belongs to; ``tz``: see `zone_of`; ``fold``. Absent where there is nothing to say.
+    """
+    naive = value if value.utcoffset() is None else (value - value.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
+    note: dict[str, Any] = {"us": (naive.replace(tzinfo=None) - _EPOCH) // _MICROSECOND}
+    if value.tzinfo is not None:
+        note["tz"] = zone_of(value.tzinfo, value)
+    if value.fold:
+        note["fold"] = value.fold
+    return note
+
+
+def with_note(stored: Any, note: Any) -> Any:
+    """Give back the datetime of which a Date and a note were stored."""
+    if not isinstance(stored, datetime) or not isinstance(note, dict):
+        return stored
+    moment = _EPOCH + timedelta(microseconds=note["us"])
+    if moment.replace(microsecond=moment.microsecond // 1000 * 1000) != stored:
+        moment = stored  # the Date was changed by a program that does not know of notes
+    if "tz" in note:
+        moment = moment.replace(tzinfo=timezone.utc).astimezone(zone_from(note["tz"]))
+    return moment.replace(fold=note.get("fold", 0))
+
+
+def zone_of(zone: tzinfo, moment: datetime | None) -> Any:
+    """Name a zone: the key of a `ZoneInfo`, else its offset in seconds with its name where it has one of its own."""
+    key = getattr(zone, "key", None)
+    if isinstance(key, str):
+        return key
+    offset = zone.utcoffset(moment)
+    if offset is None:
+        return {"offset": 0.0}
+    fixed: dict[str, Any] = {"offset": offset.total_seconds()}
+    name = zone.tzname(moment)
+    if name and name != timezone(offset).tzname(None):
+        fixed["name"] = name
+    return fixed
+
+
+def zone_from(stored: Any) -> tzinfo:
+    """Give back the zone that `zone_of` named; a zone that this machine does not know is an error.
+
+    Raises
+    ------
+    ValueError
+        The zone is unknown here.
+    """
+    if isinstance(stored, str):
+        try:
+            return ZoneInfo(stored)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("the stored time zone is unknown on this machine; install tzdata") from None
+    offset = timedelta(seconds=stored["offset"])
+    name = stored.get("name")
+    if name is not None:
+        return timezone(offset, name)
+    return timezone(offset) if offset else timezone.utc
+
+
+def microseconds(span: timedelta) -> int:
+    """A duration in microseconds."""
+    return span // _MICROSECOND
+
+
+def fits(span: timedelta) -> bool:
+    """Whether `microseconds` of `span` fit in 64 bits."""
+    return -_INT64 <= microseconds(span) < _INT64
+
+
+def time_of_day(value: time) -> int:
+    """Microseconds since midnight."""
+    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1_000_000 + value.microsecond
+
+
+def time_from(stored: int) -> time:
+    """The time of day at `stored` microseconds since midnight."""
+    return (_EPOCH + timedelta(microseconds=stored)).time() if 0 <= stored < 86_400_000_000 else _refuse_time()
+
+
+def _refuse_time() -> time:
+    raise ValueError("a time of day is outside 0 to 24 hours")
+
+
+def fields_of(value: date | time | datetime) -> dict[str, Any]:
+    """The parts of a date, time or datetime by their names, as ``__py__`` forms keep them."""
+    fields: dict[str, Any] = {}
+    if isinstance(value, date):
+        fields.update(year=value.year, month=value.month, day=value.day)
+    if isinstance(value, time | datetime):
+        fields.update(hour=value.hour, minute=value.minute, second=value.second, microsecond=value.microsecond)
+        if value.tzinfo is not None:
+            fields["tz"] = zone_of(value.tzinfo, value if isinstance(value, datetime) else None)
+        if value.fold:
+            fields["fold"] = value.fold
+    return fields
+
+
+def parts_from(stored: dict[str, Any]) -> dict[str, Any]:
+    """Arguments for date, time or datetime from `fields_of`."""
+    parts = {key: value for key, value in stored.items() if key not in ("__py__", "tz")}
+    if "tz" in stored:
+        parts["tzinfo"] = zone_from(stored["tz"])
+    return parts

@@ -1,0 +1,251 @@
+"""Values in untyped places: flattened and restored by their own types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum as PythonEnum
+from typing import Any
+
+import bson
+
+from ..encoding import CODEC_OPTIONS
+from ..errors import (
+    NestingTooDeep,
+    UnflattenProcessorDoesNotExist,
+    ValueNotStorable,
+    WrongModel,
+    describe_type,
+)
+from ..model import REGISTRY, Model, spec_of
+from .converters import BSON_NATIVE, COERCERS, JSON_NATIVE, flattener_of, py_form
+from .instants import is_exact
+from .scope import MAX_DEPTH, FlattenScope, Form, RestoreScope
+
+#: Keys by which restored data is recognised as ours; user data that has them is wrapped.
+MARKS = frozenset({"__model__", "__py__", "__ref__"})
+
+#: Where a value stands: the place of its container and its key or position there.
+Place = tuple["Place | None", Any]
+
+
+def path_of(place: Place | None) -> str | None:
+    """The dotted path of a place."""
+    parts: list[str] = []
+    while place is not None:
+        place, part = place
+        parts.append(str(part).encode("utf-8", "replace").decode())
+    return ".".join(reversed(parts)) or None
+
+
+class Resolved:
+    """A value that an async coercer gave, in the place of its form until the members are set."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def flatten_any(value: Any, scope: FlattenScope, place: Place | None = None, depth: int = 0) -> Any:
+    """Flatten a value by its type.
+
+    Raises
+    ------
+    FlattenProcessorDoesNotExist
+        Nothing is registered for its type.
+    NestingTooDeep
+        It is nested deeper than 100 levels, or contains itself.
+    """
+    kind = value.__class__
+    if kind in JSON_NATIVE or (kind in BSON_NATIVE and scope.form is Form.DOCUMENT):
+        return value
+    if isinstance(value, Model):
+        return flatten_model(value, scope)
+    if depth > MAX_DEPTH:
+        raise NestingTooDeep(f"nested deeper than {MAX_DEPTH} levels, or containing itself", path=path_of(place)[:80])  # type: ignore[index]
+    if isinstance(value, dict | Mapping):
+        return _flatten_mapping(value, scope, place, depth)
+    if isinstance(value, list):
+        return [flatten_any(item, scope, (place, position), depth + 1) for position, item in enumerate(value)]
+    if isinstance(value, tuple | set | frozenset):
+        return _flatten_collection(value, scope, place, depth)
+    if isinstance(value, datetime) and scope.form is Form.DOCUMENT and is_exact(value):
+        return value
+    if not isinstance(value, PythonEnum):
+        if isinstance(value, str | int | float) or (isinstance(value, tuple(BSON_NATIVE)) and scope.form is Form.DOCUMENT):
+            if flattener_of(kind) is None:
+                return value  # a subclass of a type that BSON knows
+    form = py_form(value, path_of(place))
+    return {key: flatten_any(item, scope, (place, key), depth + 1) for key, item in form.items()}
+
+
+def _flatten_mapping(value: Mapping[Any, Any], scope: FlattenScope, place: Place | None, depth: int) -> dict[str, Any]:
+    if any(type(key) is not str for key in value) or not MARKS.isdisjoint(value):
+        return flatten_pairs(
+            (
+                [
+                    flatten_any(key, scope, (place, "(key)"), depth + 1),
+                    flatten_any(item, scope, (place, key), depth + 1),
+                ]
+                for key, item in value.items()
+            )
+        )
+    return {key: flatten_any(item, scope, (place, key), depth + 1) for key, item in value.items()}
+
+
+def flatten_pairs(pairs: Iterable[list[Any]]) -> dict[str, Any]:
+    """The form of a dict whose keys are no texts, or look like ours."""
+    return {"__py__": "dict", "items": list(pairs)}
+
+
+def _flatten_collection(
+    value: tuple[Any, ...] | set[Any] | frozenset[Any], scope: FlattenScope, place: Place | None, depth: int
+) -> dict[str, Any]:
+    items = [flatten_any(item, scope, (place, position), depth + 1) for position, item in enumerate(value)]
+    if isinstance(value, tuple):
+        return {"__py__": "tuple", "values": items}
+    name = "frozenset" if isinstance(value, frozenset) else "set"
+    return {"__py__": name, "values": in_stored_order(items)}
+
+
+def in_stored_order(items: list[Any]) -> list[Any]:
+    """The flattened items of a set in the order of their bytes, so that equal sets give equal documents."""
+    if len(items) < 2:
+        return items
+    try:
+        return sorted(items, key=_encoded)
+    except (OverflowError, UnicodeError, ValueError, bson.errors.InvalidDocument):
+        return items  # what cannot be encoded is reported with its path when the document is
+
+
+def _encoded(item: Any) -> bytes:
+    return bson.encode({"": item}, False, CODEC_OPTIONS)
+
+
+def flatten_model(obj: Any, scope: FlattenScope) -> Any:
+    """Flatten a model where another one holds it: a reference to a document, or an embedded value."""
+    return obj.serializer.flatten_object(obj, scope)
+
+
+def unflatten_any(stored: Any, scope: RestoreScope) -> Any:
+    """Restore a value from an untyped place.
+
+    Raises
+    ------
+    UnflattenProcessorDoesNotExist
+        A ``__py__`` form has a name that nothing is registered for.
+    """
+    kind = stored.__class__
+    if kind is dict:
+        if MARKS.isdisjoint(stored):
+            return {key: unflatten_any(item, scope) for key, item in stored.items()}
+        if "__py__" in stored:
+            return unflatten_form(stored, scope)
+        return unflatten_model(stored, scope)
+    if kind is list:
+        return [unflatten_any(item, scope) for item in stored]
+    if kind is Resolved:
+        return stored.value
+    return stored
+
+
+def unflatten_form(form: dict[str, Any], scope: RestoreScope) -> Any:
+    """Restore a ``__py__`` form."""
+    name = form["__py__"]
+    if name == "dict" and "items" in form:
+        return {unflatten_any(key, scope): unflatten_any(item, scope) for key, item in form["items"]}
+    if name in ("set", "atomset"):
+        return {unflatten_any(item, scope) for item in form["values"]}
+    if name == "frozenset":
+        return frozenset(unflatten_any(item, scope) for item in form["values"])
+    if name == "tuple":
+        return tuple([unflatten_any(item, scope) for item in form["values"]])
+    coercer = COERCERS.get(name) if isinstance(name, str) else None
+    if coercer is None:
+        raise UnflattenProcessorDoesNotExist(
+            "a stored value has a '__py__' name that no coercer is registered for; see atomodm.register_type"
+        )
+    body = {key: unflatten_any(item, scope) for key, item in form.items() if key != "__py__"}
+    return coercer(body, scope)
+
+
+def unflatten_model(state: Any, scope: RestoreScope, expected: type | None = None) -> Any:
+    """Restore what a member holds of a model: a reference, an embedded value, or another mention of one.
+
+    Parameters
+    ----------
+    state : object
+        The stored form.
+    scope : RestoreScope
+        The restore that is under way.
+    expected : type, optional
+        The class that the member declares.
+
+    Raises
+    ------
+    ModelNotRegistered, WrongModel
+        The state's model is unknown, or does not fit the member.
+    """
+    if state is None:
+        return None
+    if state.__class__ is not dict:
+        if state.__class__ is Resolved:
+            return state.value
+        raise WrongModel(f"a model's state is {describe_type(state)}, not a document")
+    model = REGISTRY[state["__model__"]] if "__model__" in state else expected
+    if model is None:
+        raise WrongModel("a stored '__ref__' does not say which model it means")
+    if expected is not None and not issubclass(model, expected):
+        raise WrongModel(f"the member holds {expected.__name__}, the stored model is another one", model=model.__model__)
+    number = state.get("__ref__")
+    if number is not None and number in scope:
+        found = scope[number]
+        if expected is not None and not isinstance(found, expected):
+            raise WrongModel(f"the member holds {expected.__name__}, '__ref__' names another model")
+        return found
+    if "_id" in state and not model.__atomodm_embedded__ and state["_id"] is not None:
+        obj = scope.resolver.object_for(model, state["_id"])
+        if number is not None:
+            scope[number] = obj
+        return obj
+    if number is not None and state.keys() <= MARKS:
+        return _find_mentioned(number, scope, expected)
+    return model.serializer.restore_embedded(model, state, scope)
+
+
+def _find_mentioned(number: Any, scope: RestoreScope, expected: type | None) -> Any:
+    """Restore the object that a document mentions before it defines it."""
+    places: list[Any] = [scope.document]
+    while places:
+        place = places.pop()
+        if place.__class__ is dict:
+            if place.get("__ref__") == number and not place.keys() <= MARKS:
+                return unflatten_model(place, scope, expected)
+            places.extend(place.values())
+        elif place.__class__ is list:
+            places.extend(place)
+    raise WrongModel("a stored '__ref__' means no object of its document")
+
+
+def check_required(value: Any, model: Any, name: str) -> None:
+    """Raise `ValueNotStorable` where a member tagged ``required`` has no value."""
+    if value is None:
+        raise ValueNotStorable("the member is required and has no value", model=model.__model__, path=name)
+
+
+__all__ = [
+    "MARKS",
+    "Place",
+    "Resolved",
+    "check_required",
+    "flatten_any",
+    "flatten_model",
+    "flatten_pairs",
+    "in_stored_order",
+    "path_of",
+    "spec_of",
+    "unflatten_any",
+    "unflatten_form",
+    "unflatten_model",
+]

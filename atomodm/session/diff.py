@@ -1,0 +1,115 @@
+"""What differs between two stored forms of a document, as small as it can be said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import bson
+
+from ..encoding import CODEC_OPTIONS
+from ..model import ModelSpec
+from ..query.changes import Changes
+from ..serializer.values import MARKS
+
+
+class Difference:
+    """Collects the changes from one stored form to another."""
+
+    def __init__(self) -> None:
+        self.set: dict[str, Any] = {}
+        self.unset: list[str] = []
+        self.push: dict[str, list[Any]] = {}
+
+    def changes(self) -> Changes:
+        """What was collected."""
+        return Changes(set=self.set, unset=tuple(self.unset), push=self.push)
+
+    def compare(self, path: str, old: Any, new: Any) -> None:
+        """Add what turns `old` into `new` at `path`."""
+        if same(old, new):
+            return
+        if old.__class__ is dict and new.__class__ is dict and _descends(old, new):
+            for key in old:
+                if key not in new:
+                    self.unset.append(f"{path}.{key}")
+            for key, value in new.items():
+                if key in old:
+                    self.compare(f"{path}.{key}", old[key], value)
+                else:
+                    self.set[f"{path}.{key}"] = value
+        elif old.__class__ is list and new.__class__ is list and old:
+            self._compare_lists(path, old, new)
+        else:
+            self.set[path] = new
+
+    def _compare_lists(self, path: str, old: list[Any], new: list[Any]) -> None:
+        if len(new) > len(old) and same(old, new[: len(old)]):
+            self.push[path] = new[len(old) :]
+            return
+        changed = [position for position, pair in enumerate(zip(old, new, strict=False)) if not same(*pair)]
+        if len(new) != len(old) or 2 * len(changed) > len(new):
+            self.set[path] = new
+            return
+        for position in changed:
+            self.compare(f"{path}.{position}", old[position], new[position])
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are stored alike: 1, True and 1.0 are not, nor are two dicts of different order."""
+    if one is other:
+        return True
+    return bson.encode({"": one}, False, CODEC_OPTIONS) == bson.encode({"": other}, False, CODEC_OPTIONS)
+
+
+def _descends(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a difference can be said key by key: no reference or ``__py__`` form, no odd key, the order kept."""
+    if "__py__" in old or "__py__" in new or "_id" in old or "_id" in new:
+        return False
+    if not MARKS.isdisjoint(old) and old.get("__model__") != new.get("__model__"):
+        return False
+    added = [key for key in new if key not in old]
+    removed = [key for key in old if key not in new]
+    if any(not key or "." in key or key.startswith("$") for key in (*old, *added)):
+        return False
+    return [key for key in old if key not in removed] + added == list(new)
+
+
+def diff_documents(spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]) -> Changes:
+    """What a save changes in a stored document.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model: keys that it does not know are kept, or dropped where ``Meta.unknown`` says so.
+    base : mapping
+        The document as it was last read or written.
+    document : mapping
+        What the object flattens to now.
+    before : mapping
+        Stored values that count as unchanged although `base` has others or none, see `Tracking.assumed`.
+    """
+    difference = Difference()
+    kept_aliases: set[str] = set()
+    for key, value in document.items():
+        if key in before:
+            if same(before[key], value):
+                field = spec.by_stored_name.get(key)
+                kept_aliases.update((key, *(field.aliases if field is not None else ())))
+                continue
+            difference.set[key] = value
+        elif key in base:
+            difference.compare(key, base[key], value)
+        elif key != "__dt__" or value:
+            difference.set[key] = value
+    ours = {"__dt__", *spec.by_stored_name}
+    for field in spec.fields:
+        ours.update(field.aliases)
+    for key in base:
+        if key not in document and key not in kept_aliases and (key in ours or _drops(spec, key)):
+            difference.unset.append(key)
+    return difference.changes()
+
+
+def _drops(spec: ModelSpec, key: str) -> bool:
+    return spec.options.unknown == "drop" and key not in ("_id", "__model__", "__rev__")

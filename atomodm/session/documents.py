@@ -1,0 +1,163 @@
+"""The document that an object flattens to now, with errors that name the member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+
+from ..encoding import check_values, decode, encode
+from ..errors import AtomodmError, ValueNotStorable, describe_type
+from ..model import ModelSpec, spec_of
+from ..query.changes import Changes
+from ..serializer import FlattenScope, Form, generated_for, hooks_of
+from .diff import diff_documents
+
+
+def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> tuple[dict[str, Any], bytes]:
+    """Flatten and encode an object.
+
+    Parameters
+    ----------
+    obj : NoSQLModel
+        A loaded or new object.
+    _id : object
+        The id its document has or gets.
+    scope : FlattenScope
+        Begun for this document; has the references afterwards.
+
+    Returns
+    -------
+    dict, bytes
+        The document and its BSON.
+
+    Raises
+    ------
+    ValueNotStorable
+        Some value cannot be stored; ``path`` names the member.
+    """
+    spec = spec_of(type(obj))
+    try:
+        if hooks_of(spec.model).getstate:
+            document = _own_state(obj, _id, scope)
+        else:
+            document = generated_for(spec.model).flatten(obj, _id, scope)
+        return document, encode(document)
+    except Exception as error:
+        located = _located(obj, spec, error)
+        if located is error:
+            raise
+        raise located from (None if isinstance(error, AtomodmError) else error)
+
+
+def _own_state(obj: Any, _id: Any, scope: FlattenScope) -> dict[str, Any]:
+    """What an overridden ``__getstate__`` gives, as a document."""
+    state = dict(obj.__getstate__(scope))
+    if state.get("__ref__") == 0:
+        del state["__ref__"]
+    state.pop("_id", None)
+    state.setdefault("__model__", obj.__model__)
+    return {"_id": _id, **state}
+
+
+def _located(obj: Any, spec: ModelSpec, error: Exception) -> Exception:
+    """The error with model and path of the first member that cannot be stored."""
+    if isinstance(error, AtomodmError) and error.model is not None and error.path is not None:
+        return error
+    generated = generated_for(spec.model)
+    muted = obj.set_notifications_enabled(False)
+    try:
+        for field in spec.fields:
+            found = _failure_of(obj, field.name, generated.flatten_fields[field.name])
+            if found is not None:
+                found.model = spec.tag
+                found.path = field.name if found.path is None else f"{field.name}.{found.path}"
+                return found
+    finally:
+        obj.set_notifications_enabled(muted)
+    if isinstance(error, AtomodmError):
+        error.model = error.model or spec.tag
+    return error
+
+
+def _failure_of(obj: Any, name: str, flatten: Any) -> AtomodmError | None:
+    """Why one member cannot be stored; None where it can."""
+    try:
+        value = getattr(obj, name)
+    except AtomodmError as error:
+        return error
+    except Exception as error:
+        return ValueNotStorable(f"the member has no value ({type(error).__name__})")
+    try:
+        check_values(flatten(value, FlattenScope(Form.DOCUMENT, provisional_id)), "", 1)
+    except AtomodmError as error:
+        error.path = (error.path or "").strip(".") or None
+        return error
+    except Exception as error:
+        return ValueNotStorable(f"a {describe_type(value)} cannot be flattened ({type(error).__name__})")
+    return None
+
+
+def base_of(obj: Any) -> dict[str, Any]:
+    """The document as the object last read or wrote it."""
+    return decode(obj.__snapshot__)
+
+
+def before_of(obj: Any) -> dict[str, Any]:
+    """Stored values that count as unchanged whatever the document has there, less those that were set since."""
+    tracking = obj.__tracking__
+    if tracking is None or tracking.assumed is None:
+        return {}
+    by_name = spec_of(type(obj)).by_name
+    edited = {by_name[name].stored_name for name in tracking.dirty if name in by_name}
+    return {key: value for key, value in tracking.assumed.items() if key not in edited}
+
+
+def provisional_id(obj: Any) -> Any:
+    """The id by which a document may refer to an object that has none: a deleted one's former, a new one's future id."""
+    tracking = obj.__track__()
+    if tracking.former_id is not None:
+        return tracking.former_id
+    if tracking.reserved_id is None:
+        tracking.reserved_id = ObjectId()
+    return tracking.reserved_id
+
+
+def changes_of(obj: Any, document: dict[str, Any], data: bytes) -> Changes:
+    """What differs between an object's document now and as it last read or wrote it."""
+    before = before_of(obj)
+    if data == obj.__snapshot__ and not before:
+        return Changes()
+    return diff_documents(spec_of(type(obj)), base_of(obj), document, before)
+
+
+def set_members_of(obj: Any, scope: FlattenScope) -> Changes:
+    """What was set of an unloaded object, and nothing else."""
+    spec = spec_of(type(obj))
+    generated = generated_for(spec.model)
+    names = obj.__tracking__.dirty if obj.__tracking__ is not None else ()
+    changed = {}
+    for field in spec.fields:
+        if field.name in names:
+            try:
+                value = generated.flatten_fields[field.name](getattr(obj, field.name), scope)
+                check_values(value, field.name, 1)
+            except AtomodmError as error:
+                error.model = spec.tag
+                error.path = error.path or field.name
+                raise
+            changed[field.stored_name] = value
+    return Changes(set=changed)
+
+
+def members_at(spec: ModelSpec, changes: Changes) -> set[str]:
+    """Names of the members that changed paths belong to."""
+    names = set()
+    for path in changes.paths():
+        first, _, rest = path.partition(".")
+        if first == "__dt__":
+            first = rest.partition(".")[0]
+        field = spec.by_stored_name.get(first)
+        if field is not None:
+            names.add(field.name)
+    return names

@@ -1,0 +1,244 @@
+"""Breadth-first restore: each level of a reference graph with one request for each collection."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Hashable, Sequence
+from time import perf_counter
+from typing import Any
+
+from ..contract.store import Chunk
+from ..encoding import decode, decode_all, id_key
+from ..identity import ObjectCache
+from ..model import REGISTRY, spec_of
+from ..serializer import RestoreScope, check_model, generated_for, hooks_of
+from ..serializer.awaiting import anything_to_await, prepare_document
+from .announce import Announcements
+from .fill import check_fits, fill, refresh, settle_quietly
+from .references import references_of
+
+#: Fetch everything reachable.
+ALL = None
+#: Seconds of work after which the loop gets its turn.
+_TURN = 0.005
+#: Documents that are decoded in one call; more do not stay in the processor's cache.
+_SLICE = 128
+
+
+class Fetch:
+    """One restore: finds or makes the object for every reference it meets, and fills them level by level.
+
+    Parameters
+    ----------
+    origin : ObjectCache
+        The cache of the documents asked for; references of models of the same manager go to its siblings.
+    model : type
+        The model of the documents asked for.
+    depth : int or None
+        Levels of references to fetch, counted from the documents asked for; None for all.
+    """
+
+    def __init__(self, origin: ObjectCache, model: Any, depth: int | None = ALL) -> None:
+        self.origin = origin
+        self.model = model
+        self.scope = RestoreScope(self)
+        self._manager = inspect.getattr_static(model, "objects")
+        self._left = depth
+        self._frontier: dict[ObjectCache, dict[Hashable, Any]] = {}
+        self._caches: dict[Any, ObjectCache] = {}
+        self._refreshes: list[tuple[Any, dict[str, Any], bytes, int]] = []
+        self._told = Announcements()
+        self._awaits = anything_to_await()
+        self._turn_ends = perf_counter() + _TURN
+
+    # -- what restoring functions ask of a resolver ----------------------------------------------------------------------
+
+    def object_for(self, model: Any, _id: Any) -> Any:
+        """The object of a reference; its document is on the next level unless the object is loaded."""
+        cache = self._caches.get(model)
+        if cache is None:
+            cache = self._caches[model] = self._cache_of(model)
+        obj = cache.object_for(model, _id)
+        if obj.__snapshot__ is None and self._left != 0:
+            self._frontier.setdefault(cache, {})[id_key(_id)] = obj
+        return obj
+
+    def announce_later(self, obj: Any) -> None:
+        """Tell observers of a new object when everything is restored."""
+        self._told.add_new(obj)
+
+    def _cache_of(self, model: Any) -> ObjectCache:
+        same_manager = inspect.getattr_static(model, "objects") is self._manager
+        if same_manager and model.__options__.store is self.model.__options__.store:
+            return self.origin.sibling(spec_of(model).collection)
+        cache: ObjectCache = model.objects.cache
+        return cache
+
+    # -- documents that were asked for -----------------------------------------------------------------------------------
+
+    async def objects_of(self, chunk: Chunk) -> list[Any]:
+        """The objects of the documents in a chunk, and of what they refer to."""
+        found: list[Any] = []
+        for start in range(0, len(chunk.documents), _SLICE):
+            documents = chunk.documents[start : start + _SLICE]
+            revisions = chunk.revisions[start : start + _SLICE]
+            if self._awaits or hooks_of(self.model).awaits:
+                for data, revision in zip(documents, revisions, strict=True):
+                    found.append(await self._meet_awaiting(decode(data), data, revision))
+            else:
+                found.extend(self._hydrate(documents, revisions))
+            await self._breathe()
+        self.origin.sweep()
+        await self.complete()
+        return found
+
+    def _hydrate(self, documents: Sequence[bytes], revisions: Sequence[int]) -> list[Any]:
+        hydrate = generated_for(self.model).hydrate
+        return hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
+
+    def _meet(self, key: Hashable, document: dict[str, Any], data: bytes, revision: int) -> Any:
+        """Take a document whose object is known already, or is of another class than was asked for."""
+        model = check_model(self.model, document)
+        obj = self.origin.find(key)
+        if obj is None:
+            obj = self.origin.object_for(model, document["_id"])
+        if obj.__snapshot__ is None:
+            check_fits(obj, model)
+            fill(obj, document, data, revision, self.scope, self._told)
+        elif obj.__revision__ != revision:
+            check_fits(obj, model)
+            self._refreshes.append((obj, document, data, revision))
+        return obj
+
+    async def _meet_awaiting(self, document: dict[str, Any], data: bytes, revision: int) -> Any:
+        """`_meet` for models whose restoring awaits code of the program's."""
+        model = check_model(self.model, document)
+        obj = self.origin.object_for(model, document["_id"])
+        check_fits(obj, model)
+        if obj.__snapshot__ is None:
+            await self._fill_awaiting(obj, document, data, revision)
+        elif obj.__revision__ != revision:
+            self._refreshes.append((obj, document, data, revision))
+        return obj
+
+    async def _fill_awaiting(self, obj: Any, document: dict[str, Any], data: bytes, revision: int) -> None:
+        model = spec_of(type(obj)).model
+        self.scope.enter(document, obj)
+        if hooks_of(model).restorestate:
+            obj.__class__ = model
+            await obj.__restorestate__(dict(document), self.scope)
+            settle_quietly(obj, data, revision)
+            if obj.__tracking__ is not None:
+                obj.__mark_dirty__(())
+        else:
+            prepared = await prepare_document(model, document, self.scope)
+            fill(obj, prepared, data, revision, self.scope, self._told)
+
+    # -- levels ------------------------------------------------------------------------------------------------------
+
+    async def fill_objects(self, cache: ObjectCache, objects: Sequence[Any]) -> None:
+        """Fetch and fill unloaded objects, and what they refer to."""
+        await self._fetch(cache, {id_key(obj._id): obj for obj in objects})
+        await self.complete()
+
+    async def complete(self) -> None:
+        """Fetch the remaining levels, then apply to loaded objects what changed, then tell observers."""
+        while self._frontier and self._left != 0:
+            if self._left is not None:
+                self._left -= 1
+            level, self._frontier = self._frontier, {}
+            for cache, wanted in level.items():
+                await self._fetch(cache, wanted)
+        refreshes, self._refreshes = self._refreshes, []
+        for obj, document, data, revision in refreshes:
+            await self._refresh(obj, document, data, revision)
+        self._told.send()
+
+    async def _refresh(self, obj: Any, document: dict[str, Any], data: bytes, revision: int) -> None:
+        if hooks_of(spec_of(type(obj)).model).awaits and not (obj.__tracking__ is not None and obj.__tracking__.dirty):
+            await self._fill_awaiting(obj, document, data, revision)
+        else:
+            refresh(obj, data, revision, self.scope, self._told)
+
+    async def _fetch(self, cache: ObjectCache, wanted: dict[Hashable, Any]) -> None:
+        """Fill objects from their documents; those whose documents are gone stay unloaded."""
+        waiting = dict(wanted)
+        while waiting:
+            others = {key: cache.fetching[key] for key in waiting if key in cache.fetching}
+            mine = {key: obj for key, obj in waiting.items() if key not in others and obj.__snapshot__ is None}
+            if mine:
+                await self._fetch_mine(cache, mine)
+            waiting = {}
+            for key, future in others.items():
+                obj = wanted[key]
+                if not await _succeeded(future):
+                    waiting[key] = obj  # whoever fetched it failed or was cancelled: it is ours now
+                elif obj.__snapshot__ is not None and self._left != 0:
+                    for model, _id in references_of(obj):
+                        self.object_for(model, _id)
+
+    async def _fetch_mine(self, cache: ObjectCache, mine: dict[Hashable, Any]) -> None:
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        for key in mine:
+            cache.fetching[key] = done
+        succeeded = False
+        try:
+            chunk = await cache.store.get(cache.collection, [obj._id for obj in mine.values()])
+            await self.fill_documents(mine, chunk)
+            succeeded = True
+        finally:
+            for key in mine:
+                if cache.fetching.get(key) is done:
+                    del cache.fetching[key]
+            done.set_result(succeeded)
+
+    async def fill_documents(self, wanted: dict[Hashable, Any], chunk: Chunk, *, again: bool = False) -> None:
+        """Fill unloaded objects from the documents in a chunk; loaded ones too when `again`."""
+        for start in range(0, len(chunk.documents), _SLICE):
+            documents = chunk.documents[start : start + _SLICE]
+            revisions = chunk.revisions[start : start + _SLICE]
+            for data, revision, document in zip(documents, revisions, decode_all(documents), strict=True):
+                obj = wanted[id_key(document["_id"])]
+                if obj.__snapshot__ is not None and not again:
+                    continue
+                tag = document.get("__model__")
+                if tag is not None and tag != obj.__model__:
+                    check_fits(obj, REGISTRY[tag])
+                if self._awaits or hooks_of(spec_of(type(obj)).model).awaits:
+                    await self._fill_awaiting(obj, document, data, revision)
+                else:
+                    fill(obj, document, data, revision, self.scope, self._told)
+            await self._breathe()
+
+    async def fill_new(self, obj: Any, state: dict[str, Any]) -> None:
+        """Fill an object that has no document from a state."""
+        self.scope.enter(state, obj)
+        if hooks_of(type(obj)).restorestate:
+            await obj.__restorestate__(state, self.scope)
+        else:
+            prepared = await prepare_document(type(obj), state, self.scope)
+            obj.set_notifications_enabled(False)
+            try:
+                generated_for(type(obj)).restore(obj, prepared, self.scope)
+            finally:
+                obj.set_notifications_enabled(True)
+            self._told.add_new(obj)
+        obj.__restored__ = True
+
+    async def refresh_object(self, obj: Any, data: bytes, revision: int) -> None:
+        """Let a loaded object follow its document, unless it is at that revision already."""
+        if obj.__revision__ != revision:
+            await self._refresh(obj, decode(data), data, revision)
+
+    async def _breathe(self) -> None:
+        """Let the loop have its turn when this one has lasted long enough."""
+        if perf_counter() > self._turn_ends:
+            await asyncio.sleep(0)
+            self._turn_ends = perf_counter() + _TURN
+
+
+async def _succeeded(future: asyncio.Future[Any]) -> bool:
+    """Wait for somebody else's fetch without cancelling it when this one is cancelled."""
+    return bool(await asyncio.shield(future))
+

@@ -1,0 +1,137 @@
+"""Filling objects from documents: new ones, unloaded ones, and those that somebody else's write overtook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..encoding import decode
+from ..errors import WrongModel
+from ..model import spec_of
+from ..model.unloaded import mark_loaded
+from ..query.changes import Changes
+from ..serializer import FlattenScope, Form, RestoreScope, generated_for
+from ..serializer.carefully import restore_carefully, stored_key
+from .announce import Announcements, observed, values_of
+from .diff import diff_documents
+from .documents import before_of, changes_of, flatten_document, members_at, provisional_id
+from .merge import merge
+
+
+def check_fits(obj: Any, model: Any) -> None:
+    """Raise `WrongModel` unless a document of `model` can fill `obj`, whose class a reference chose."""
+    if spec_of(type(obj)).model is not model:
+        raise WrongModel(
+            f"the document is of {model.__model__}, but an object of another model was made for a reference to it",
+            model=obj.__model__,
+        )
+
+
+def fill(obj: Any, document: dict[str, Any], data: bytes, revision: int, scope: RestoreScope, told: Announcements) -> None:
+    """Fill an unloaded object, or a handle, in place; members that were set before keep their values.
+
+    Parameters
+    ----------
+    obj : NoSQLModel
+        The object, with its ``__home__``.
+    document, data : dict, bytes
+        What is stored, decoded and as bytes.
+    revision : int
+        The document's revision.
+    scope : RestoreScope
+        Finds references.
+    told : Announcements
+        Takes what observers are to be told.
+    """
+    spec = spec_of(type(obj))
+    edited = {} if obj.__tracking__ is None else {name: getattr(obj, name) for name in obj.__tracking__.dirty}
+    mark_loaded(obj)
+    before = values_of(obj) if observed(obj) else None
+    muted = obj.set_notifications_enabled(False)
+    try:
+        _forget_assumptions(obj)
+        scope.enter(document, obj)
+        generated_for(spec.model).restore(obj, document, scope)
+        for name, value in edited.items():
+            setattr(obj, name, value)
+        settle(obj, data, revision)
+    finally:
+        obj.set_notifications_enabled(muted)
+    if before is not None:
+        told.add_changes(obj, before)
+
+
+def _forget_assumptions(obj: Any) -> None:
+    if obj.__tracking__ is not None:
+        obj.__tracking__.assumed = None
+
+
+def settle(obj: Any, data: bytes, revision: int) -> None:
+    """Make stored bytes the base that edits are compared with."""
+    obj.__restored__ = True
+    obj.__snapshot__ = data
+    obj.__revision__ = revision
+
+
+def refresh(obj: Any, data: bytes, revision: int, scope: RestoreScope, told: Announcements) -> None:
+    """Let an object follow its document: members without edits take what is stored, edits stay.
+
+    Where an edit and the new document disagree, the base stays too, so that saving meets the conflict.
+    """
+    spec = spec_of(type(obj))
+    remote = decode(data)
+    local, local_data = flatten_document(obj, obj._id, FlattenScope(Form.DOCUMENT, provisional_id))
+    if not changes_of(obj, local, local_data):
+        take(obj, remote, None, scope, told)
+        settle_quietly(obj, data, revision)
+        return
+    merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
+    take(obj, merged.document, differing(spec, local, merged.document, {d.path for d in merged.disagreements}), scope, told)
+    if merged.disagreements:
+        obj.__state__.stale = True
+    else:
+        settle_quietly(obj, data, revision)
+
+
+def settle_quietly(obj: Any, data: bytes, revision: int) -> None:
+    """`settle` without telling observers, and with the state brought up to date."""
+    muted = obj.set_notifications_enabled(False)
+    try:
+        settle(obj, data, revision)
+    finally:
+        obj.set_notifications_enabled(muted)
+    obj.__update_state__()
+
+
+def differing(spec: Any, local: dict[str, Any], merged: dict[str, Any], without: set[str]) -> set[str]:
+    """Names of the members for which two documents differ, less those at or above paths `without`."""
+    names = members_at(spec, diff_documents(spec, local, merged, {}))
+    return names - members_at(spec, Changes(unset=tuple(without)))
+
+
+def take(
+    obj: Any, document: dict[str, Any], names: set[str] | None, scope: RestoreScope, told: Announcements
+) -> None:
+    """Set some or all members from a document, and have observers told.
+
+    Parameters
+    ----------
+    names : set of str or None
+        The members to set; None for all.
+    """
+    spec = spec_of(type(obj))
+    generated = generated_for(spec.model)
+    before = values_of(obj) if observed(obj) else None
+    muted = obj.set_notifications_enabled(False)
+    try:
+        scope.enter(document, obj)
+        if names is None:
+            _forget_assumptions(obj)
+            generated.restore(obj, document, scope)
+        else:
+            chosen = [(field, restore) for field, restore in generated.restorers if field.name in names]
+            present = [(field, restore) for field, restore in chosen if stored_key(field, document) is not None]
+            restore_carefully(obj, document, scope, spec, present)
+    finally:
+        obj.set_notifications_enabled(muted)
+    if before is not None:
+        told.add_changes(obj, before)

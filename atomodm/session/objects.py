@@ -1,0 +1,193 @@
+"""What happens to one object: load, refresh, revert, delete, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pymongo.results import DeleteResult
+
+from ..contract.operations import Batch, Delete
+from ..contract.store import Chunk
+from ..encoding import decode, encode, id_key
+from ..errors import DoesNotExist
+from ..identity import ObjectCache
+from ..model import spec_of
+from ..model.unloaded import is_unloaded
+from ..query.changes import Changes
+from ..serializer import FlattenScope, Form, check_model, hooks_of
+from .announce import Announcements
+from .documents import changes_of, flatten_document, members_at, provisional_id, set_members_of
+from .fetch import Fetch
+from .fill import settle_quietly, take
+from .on_delete import consequences
+from .references import references_of
+
+
+async def load(obj: Any, cache: ObjectCache) -> bool:
+    """Fill an unloaded object, or a handle, in place, and what it refers to; False when the document is gone."""
+    model = spec_of(type(obj)).model
+    fetch = Fetch(cache, model)
+    state = None if obj.__tracking__ is None else obj.__tracking__.state
+    if state is not None:
+        state.loading = True
+    try:
+        if obj.__home__ is not None:
+            await fetch.fill_objects(cache, [obj])
+        else:
+            chunk = await cache.store.get(cache.collection, [obj._id])
+            await _fill_handle(obj, cache, fetch, chunk)
+    finally:
+        if state is not None:
+            state.loading = False
+    obj.__update_state__()
+    return obj.__snapshot__ is not None
+
+
+async def _fill_handle(obj: Any, cache: ObjectCache, fetch: Fetch, chunk: Chunk) -> None:
+    """Fill an object that the program made for an id; it takes the free place in the cache."""
+    if chunk.documents:
+        cache.adopt(obj, obj._id)
+        obj.__home__ = cache
+        await fetch.fill_documents({id_key(obj._id): obj}, chunk)
+        await fetch.complete()
+
+
+async def refresh(obj: Any, cache: ObjectCache) -> None:
+    """Fetch an object's document, and what it refers to, whatever is known of it.
+
+    Raises
+    ------
+    DoesNotExist
+        The document is gone.
+    """
+    if obj.__snapshot__ is None:
+        if not await load(obj, cache):
+            raise _missing(obj, cache)
+        return
+    chunk = await cache.store.get(cache.collection, [obj._id])
+    if not chunk.documents:
+        obj.__state__.stale = True
+        raise _missing(obj, cache)
+    fetch = Fetch(cache, spec_of(type(obj)).model)
+    await fetch.refresh_object(obj, chunk.documents[0], chunk.revisions[0])
+    for model, _id in references_of(obj):
+        fetch.object_for(model, _id)
+    await fetch.complete()
+    obj.__update_state__()
+
+
+def _missing(obj: Any, cache: ObjectCache) -> DoesNotExist:
+    return DoesNotExist("the document is not there", model=obj.__model__, store=cache.store.url)
+
+
+def revert(obj: Any) -> None:
+    """Give an object its last loaded or saved values back, observers told; edits are lost."""
+    cache = obj.__home__
+    if cache is None:
+        return
+    if obj.__snapshot__ is None:
+        for field in spec_of(type(obj)).fields:
+            if obj.__tracking__ is not None and field.name in obj.__tracking__.dirty:
+                field.member.del_slot(obj)
+        obj.__mark_dirty__(())
+        return
+    told = Announcements()
+    take(obj, decode(obj.__snapshot__), None, Fetch(cache, spec_of(type(obj)).model, 0).scope, told)
+    obj.__mark_dirty__(())
+    told.send()
+
+
+async def delete(objects: Sequence[Any], cache: ObjectCache) -> DeleteResult:
+    """Delete documents of one store in one batch, with what ``on_delete`` says of references to them."""
+    operations, deleted = await consequences(objects, cache)
+    outcome = await cache.store.write(Batch(operations))
+    for obj in deleted:
+        mark_deleted(obj)
+    removed = sum(
+        existed for operation, existed in zip(operations, outcome.existed, strict=True) if isinstance(operation, Delete)
+    )
+    return DeleteResult({"n": removed, "ok": 1.0}, True)
+
+
+def mark_deleted(obj: Any) -> None:
+    """Make an object one whose document was deleted: without id and place in the cache; its own save inserts again."""
+    cache, _id = obj.__home__, obj._id
+    tracking = obj.__track__()
+    tracking.former_id = _id
+    tracking.former_home = cache
+    tracking.dirty.clear()
+    tracking.assumed = None
+    if cache is not None:
+        cache.forget(obj, _id)
+    obj.__home__ = None
+    obj.__snapshot__ = None
+    obj.__revision__ = None
+    if spec_of(type(obj)).primary_key is None:
+        obj._id = None
+    obj.__update_state__()
+
+
+def forget_deleted(cache: ObjectCache, remaining: Iterable[Any] | None = None) -> None:
+    """Mark as deleted the cached objects of a collection whose documents are not among the `remaining` ids."""
+    kept = {id_key(_id) for _id in remaining} if remaining is not None else set()
+    for obj in cache.live():
+        if id_key(obj._id) not in kept:
+            mark_deleted(obj)
+
+
+async def restore(cls: Any, state: dict[str, Any], force: bool) -> Any:
+    """Make, or find in the cache, the object of a state; an object that is loaded comes back untouched unless `force`.
+
+    Raises
+    ------
+    WrongModel, ModelNotRegistered
+        The state is not for this model.
+    """
+    model = check_model(cls, state)
+    _id = state.get("_id")
+    if _id is None:
+        return await _restore_new(model, state)
+    cache: ObjectCache = model.objects.cache
+    obj = cache.object_for(model, _id)
+    if obj.__snapshot__ is not None and not force:
+        return obj
+    fetch = Fetch(cache, model)
+    data = encode(state)
+    if obj.__snapshot__ is None or hooks_of(model).awaits:
+        await fetch.fill_documents({id_key(_id): obj}, Chunk([0], [data]), again=True)
+    else:
+        told = Announcements()
+        take(obj, decode(data), None, fetch.scope, told)
+        settle_quietly(obj, data, 0)
+        told.send()
+    obj.__mark_dirty__(())
+    await fetch.complete()
+    return obj
+
+
+async def _restore_new(model: Any, state: dict[str, Any]) -> Any:
+    """Make an object of a state without id: it has no document yet."""
+    cache: ObjectCache = model.objects.cache
+    fetch = Fetch(cache, model)
+    obj = model.__new__(model)
+    await fetch.fill_new(obj, dict(state))
+    await fetch.complete()
+    return obj
+
+
+def pending_changes(obj: Any) -> Changes:
+    """What saving an object alone would write now."""
+    if obj.__home__ is None:
+        _id = obj._id if obj._id is not None else provisional_id(obj)
+        document, _ = flatten_document(obj, _id, FlattenScope(Form.DOCUMENT, provisional_id))
+        return Changes(set=document)
+    scope = FlattenScope(Form.DOCUMENT, provisional_id)
+    if is_unloaded(obj):
+        return set_members_of(obj, scope)
+    return changes_of(obj, *flatten_document(obj, obj._id, scope))
+
+
+def changed_members(obj: Any) -> set[str]:
+    """Names of the members that differ from the document, in-place changes included."""
+    return members_at(spec_of(type(obj)), pending_changes(obj))

@@ -1,0 +1,209 @@
+"""What a save writes, as data: made in one go from one snapshot of the objects, then carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..contract.operations import Insert, Operation, Patch, Replace, Update
+from ..encoding import decode, encode
+from ..errors import DeletedObject, PrimaryKeyChanged, SaveError
+from ..identity import ObjectCache
+from ..model import spec_of
+from ..model.unloaded import is_unloaded
+from ..query.changes import Changes
+from ..serializer import FlattenScope, Form
+from .diff import same
+from .documents import changes_of, flatten_document, provisional_id, set_members_of
+
+
+class WriteKind(Enum):
+    """How one object is written."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    PATCH = "patch"
+    REPLACE = "replace"
+    NOTHING = "nothing"
+
+
+@dataclass(slots=True)
+class Write:
+    """One object of a plan.
+
+    Attributes
+    ----------
+    obj : NoSQLModel
+    kind : WriteKind
+    cache : ObjectCache
+        Where the object is, or will be, at home.
+    id : object
+        The document's id.
+    document, data : dict or None, bytes or None
+        The stored form, decoded and as bytes; None for a patch.
+    changes : Changes
+        What differs from the base; everything for an insert.
+    """
+
+    obj: Any
+    kind: WriteKind
+    cache: ObjectCache
+    id: Any
+    document: dict[str, Any] | None
+    data: bytes | None
+    changes: Changes
+
+    def operation(self) -> Operation:
+        """What is asked of the store."""
+        collection = self.cache.collection
+        if self.kind is WriteKind.PATCH:
+            return Patch(collection, self.id, self.changes)
+        assert self.data is not None
+        if self.kind is WriteKind.INSERT:
+            return Insert(collection, self.id, self.data)
+        if self.kind is WriteKind.REPLACE:
+            return Replace(collection, self.id, self.data)
+        return Update(
+            collection, self.id, self.obj.__revision__ or 0, self.changes, self.data, self.obj.__snapshot__
+        )
+
+    def describe(self) -> str:
+        """One line for people: what happens to which document, without values."""
+        paths = ", ".join(self.changes.paths()) if self.kind is not WriteKind.INSERT else "all fields"
+        return f"{self.kind.value} {self.cache.collection} {type(self.id).__name__}: {paths or 'nothing'}"
+
+
+#: Gives the cache in which an object without home will live.
+FindCache = Callable[[Any], ObjectCache]
+
+
+class Planner:
+    """Walks from some objects over everything that must be written with them.
+
+    Parameters
+    ----------
+    find_cache : callable
+        Gives the cache for an object that has no home.
+    graph : bool
+        Also write new and changed objects that are reachable.
+    replace : bool
+        Write the given objects whole, whatever is stored.
+    """
+
+    def __init__(self, find_cache: FindCache, *, graph: bool = True, replace: bool = False) -> None:
+        self._find_cache = find_cache
+        self._graph = graph
+        self._replace = replace
+        self._scope = FlattenScope(Form.DOCUMENT, self._id_for)
+        self._roots: set[int] = set()
+
+    def plan(self, roots: Iterable[Any]) -> list[Write]:
+        """Snapshot `roots`, and what must be written with them, in the order in which they are met.
+
+        Raises
+        ------
+        ValueNotStorable
+            Some object holds a value that cannot be stored.
+        DeletedObject
+            A changed path names a deleted object.
+        """
+        waiting = list(dict.fromkeys(roots))
+        self._roots = {id(obj) for obj in waiting}
+        seen = set(self._roots)
+        writes: list[Write] = []
+        for obj in waiting:  # grows while it is walked
+            writes.append(self._write(obj))
+            if not self._graph:
+                continue
+            for other in self._scope.references:
+                if id(other) not in seen and _must_be_written(other):
+                    seen.add(id(other))
+                    waiting.append(other)
+        return writes
+
+    def _id_for(self, obj: Any) -> Any:
+        """The id of a referenced object that has none."""
+        deleted = obj.__tracking__ is not None and obj.__tracking__.deleted
+        if not self._graph and not deleted and id(obj) not in self._roots:
+            raise SaveError("it refers to an object that was never saved; save that first, or with graph=True", model=obj.__model__)
+        return provisional_id(obj)
+
+    def _write(self, obj: Any) -> Write:
+        self._scope.begin()
+        cache = obj.__home__
+        if cache is None:
+            return self._write_new(obj)
+        if is_unloaded(obj) and obj.__snapshot__ is None and not self._replace_root(obj):
+            changes = set_members_of(obj, self._scope)
+            self._refuse_deleted(obj, changes)
+            return Write(obj, WriteKind.PATCH if changes else WriteKind.NOTHING, cache, obj._id, None, None, changes)
+        document, data = flatten_document(obj, obj._id, self._scope)
+        if self._replace_root(obj):
+            return Write(obj, WriteKind.REPLACE, cache, obj._id, document, data, Changes(set=document))
+        changes = changes_of(obj, document, data)
+        if "_id" in changes.set:
+            raise PrimaryKeyChanged("the primary key of a stored object cannot change; save a new object", model=obj.__model__)
+        self._refuse_deleted(obj, changes)
+        kind = WriteKind.UPDATE if changes else WriteKind.NOTHING
+        if changes:
+            return Write(obj, kind, cache, obj._id, document, _merged_bytes(obj, changes), changes)
+        return Write(obj, kind, cache, obj._id, document, obj.__snapshot__, changes)
+
+    def _write_new(self, obj: Any) -> Write:
+        tracking = obj.__track__()
+        cache = tracking.former_home or self._find_cache(obj)
+        spec = spec_of(type(obj))
+        _id = obj._id
+        if _id is None:
+            if spec.primary_key is not None:
+                raise SaveError("the primary key is not set", model=spec.tag, path=spec.primary_key.name)
+            _id = provisional_id(obj)
+        document, data = flatten_document(obj, _id, self._scope)
+        changes = Changes(set=document)
+        self._refuse_deleted(obj, changes)
+        kind = WriteKind.REPLACE if self._replace_root(obj) else WriteKind.INSERT
+        return Write(obj, kind, cache, document["_id"], document, data, changes)
+
+    def _replace_root(self, obj: Any) -> bool:
+        return self._replace and id(obj) in self._roots
+
+    def _refuse_deleted(self, obj: Any, changes: Changes) -> None:
+        """Raise `DeletedObject` where a changed path names an object that was deleted."""
+        for other in self._scope.references:
+            tracking = other.__tracking__
+            if tracking is None or not tracking.deleted or other.__home__ is not None or id(other) in self._roots:
+                continue
+            reference = {"_id": tracking.former_id, "__model__": other.__model__}
+            for path, value in (*changes.set.items(), *changes.push.items()):
+                if (found := _path_to(value, reference, path)) is not None:
+                    raise DeletedObject(
+                        "the reference names a deleted object; save that object to insert it again",
+                        model=obj.__model__,
+                        path=found,
+                    )
+
+
+def _must_be_written(obj: Any) -> bool:
+    """Whether a graph save writes a referenced object: it is new, or observers signalled edits; a deleted one is not."""
+    tracking = obj.__tracking__
+    if obj.__home__ is None:
+        return tracking is None or not tracking.deleted
+    return tracking is not None and bool(tracking.dirty)
+
+
+def _merged_bytes(obj: Any, changes: Changes) -> bytes:
+    """The whole new document: what is stored, unknown fields included, with the changes."""
+    return encode(changes.apply(decode(obj.__snapshot__)))
+
+
+def _path_to(value: Any, reference: dict[str, Any], path: str) -> str | None:
+    """The path at which a changed value has a reference."""
+    if value.__class__ is dict:
+        if value.get("__model__") == reference["__model__"] and same(value.get("_id"), reference["_id"]):
+            return path
+        return next((p for key, item in value.items() if (p := _path_to(item, reference, f"{path}.{key}"))), None)
+    if value.__class__ is list:
+        return next((p for i, item in enumerate(value) if (p := _path_to(item, reference, f"{path}.{i}"))), None)
+    return None

@@ -1,0 +1,327 @@
+"""Carrying out a save: one batch, retried while others write in between, never leaving an object half-saved."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from pymongo.results import InsertOneResult, UpdateResult
+
+from ..contract.operations import Batch, Outcome
+from ..contract.store import Atomicity, Store
+from ..encoding import decode, id_key
+from ..errors import (
+    BatchTooLarge,
+    Conflict,
+    DuplicateKey,
+    OutcomeUnknown,
+    RevisionMismatch,
+    UnsupportedOperation,
+)
+from ..identity import ObjectCache
+from ..model import spec_of
+from ..model.unloaded import is_unloaded, mark_loaded
+from ..serializer import FlattenScope, Form
+from .announce import Announcements
+from .documents import before_of, flatten_document, provisional_id
+from .fetch import Fetch
+from .fill import differing, fill, settle, take
+from .merge import Decide, Disagreement, merge, resolve
+from .plan import FindCache, Planner, Write, WriteKind
+
+#: What to do where both sides changed one path.
+OnConflict = Literal["raise", "local", "remote"] | Decide
+
+#: Seconds for which a save goes on trying while others change the same documents.
+DEFAULT_TIMEOUT = 30.0
+_PAUSE = 0.002
+
+SaveResult = InsertOneResult | UpdateResult
+
+
+class Save:
+    """One save of some objects.
+
+    Parameters
+    ----------
+    roots : sequence of NoSQLModel
+    find_cache : callable
+        Gives the cache for an object that has no home.
+    prepare : callable
+        Awaited with a cache and a model before the first write to a collection; declares indexes.
+    graph, replace : bool
+        See `Planner`.
+    on_conflict : "raise", "local", "remote" or callable
+        What to do where this save and somebody else changed one path.
+    atomic : bool or None
+        True refuses what the store cannot apply all or nothing; False allows several batches; None does what the
+        store can.
+    timeout : float
+        Seconds after which a save that keeps being overtaken gives up with `RevisionMismatch`.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Any],
+        find_cache: FindCache,
+        prepare: Callable[[ObjectCache, Any], Awaitable[None]],
+        *,
+        graph: bool = True,
+        replace: bool = False,
+        on_conflict: OnConflict = "raise",
+        atomic: bool | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        self._roots = roots
+        self._planner = Planner(find_cache, graph=graph, replace=replace)
+        self._prepare = prepare
+        self._on_conflict = on_conflict
+        self._atomic = atomic
+        self._timeout = timeout
+        self._inserted: set[int] = set()
+
+    async def run(self) -> list[SaveResult]:
+        """Save, and give for each root what pymongo would: `InsertOneResult` or `UpdateResult`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+        while True:
+            writes = self._planner.plan(self._roots)
+            busy = next((future for write in writes if (future := _in_flight(write.obj)) is not None), None)
+            if busy is not None:
+                await asyncio.wait([busy])
+                continue
+            self._inserted.update(id(write.obj) for write in writes if write.kind is WriteKind.INSERT)
+            with _marked_in_flight(writes):
+                if await self._attempt(writes):
+                    return [self._result(write) for write in writes[: len(self._roots)]]
+                if loop.time() > deadline:
+                    raise RevisionMismatch([], store=writes[0].cache.store.url)
+            await asyncio.sleep(random.random() * _PAUSE)
+
+    def _result(self, write: Write) -> SaveResult:
+        if id(write.obj) in self._inserted:
+            return InsertOneResult(write.id, True)
+        changed = 0 if write.kind is WriteKind.NOTHING else 1
+        return UpdateResult({"n": 1, "nModified": changed, "ok": 1.0, "updatedExisting": True}, True)
+
+    async def _attempt(self, writes: Sequence[Write]) -> bool:
+        """Write once; False when somebody else was faster and the objects have followed."""
+        for cache, model in {(write.cache, spec_of(type(write.obj)).model): None for write in writes}:
+            await cache.store.ready()
+            await self._prepare(cache, model)
+        done: list[Write] = [write for write in writes if write.kind is WriteKind.NOTHING]
+        _finish(done, None)
+        for store, part in self._batches([write for write in writes if write.kind is not WriteKind.NOTHING]):
+            batch = Batch([write.operation() for write in part])
+            try:
+                outcome = await store.write(batch)
+            except RevisionMismatch as mismatch:
+                await self._follow([part[position] for position in mismatch.positions])
+                return False
+            except DuplicateKey as error:
+                if await self._was_ours(part[error.position], error):
+                    return False
+                error.model = part[error.position].obj.__model__
+                raise
+            except (OutcomeUnknown, asyncio.CancelledError):
+                for write in part:
+                    write.obj.__track__().uncertain = True
+                raise
+            _finish(part, outcome)
+        return True
+
+    def _batches(self, writes: Sequence[Write]) -> list[tuple[Store, list[Write]]]:
+        """The writes by store, referenced objects before those that refer to them; several where one cannot hold them."""
+        by_store: dict[Store, list[Write]] = {}
+        for write in reversed(writes):
+            by_store.setdefault(write.cache.store, []).append(write)
+        batches: list[tuple[Store, list[Write]]] = []
+        for store, part in by_store.items():
+            self._check_atomicity(store, part, len(by_store))
+            most = store.capabilities.max_batch
+            if most is not None and len(part) > most:
+                if self._atomic is not False:
+                    raise BatchTooLarge(
+                        f"{len(part)} documents in one save, {most} at most; save in parts or with atomic=False", store=store.url
+                    )
+                batches.extend((store, part[start : start + most]) for start in range(0, len(part), most))
+            else:
+                batches.append((store, part))
+        return batches
+
+    def _check_atomicity(self, store: Store, part: Sequence[Write], stores: int) -> None:
+        if not self._atomic or (stores == 1 and len(part) == 1):
+            return
+        widest = store.capabilities.atomic
+        collections = {write.cache.collection for write in part}
+        enough = widest is Atomicity.STORE or (widest is Atomicity.COLLECTION and len(collections) == 1)
+        if stores > 1 or not enough:
+            raise UnsupportedOperation("these objects cannot be saved all or nothing; save with atomic=False", store=store.url)
+
+    async def _was_ours(self, write: Write, error: DuplicateKey) -> bool:
+        """Whether the document that exists is the one that an earlier try, whose outcome was not known, has written."""
+        tracking = write.obj.__track__()
+        if error.index != "_id_" or not tracking.uncertain or write.kind is not WriteKind.INSERT:
+            return False
+        chunk = await write.cache.store.get(write.cache.collection, [write.id])
+        if not chunk.documents:
+            return False
+        _take_home(write)
+        settle(write.obj, chunk.documents[0], chunk.revisions[0])
+        tracking.uncertain = False
+        return True
+
+    # -- others were faster ------------------------------------------------------------------------------------------
+
+    async def _follow(self, writes: Sequence[Write]) -> None:
+        """Bring objects up to what others wrote, keeping this side's changes.
+
+        Raises
+        ------
+        Conflict
+            Both changed one path, and the policy is to raise; or the document is gone.
+        """
+        by_cache: dict[ObjectCache, list[Write]] = {}
+        for write in writes:
+            by_cache.setdefault(write.cache, []).append(write)
+        told = Announcements()
+        for cache, part in by_cache.items():
+            chunk = await cache.store.get(cache.collection, [write.id for write in part])
+            stored = {
+                id_key(decode(data)["_id"]): (data, revision)
+                for data, revision in zip(chunk.documents, chunk.revisions, strict=True)
+            }
+            for write in part:
+                found = stored.get(id_key(write.id))
+                if found is None:
+                    raise self._gone(write)
+                self._follow_one(write, *found, told)
+        told.send()
+
+    def _gone(self, write: Write) -> Conflict:
+        return self._noted(
+            write.obj,
+            {},
+            Conflict(
+                "the document was deleted by somebody else; save(replace=True) writes it again",
+                model=write.obj.__model__,
+                store=write.cache.store.url,
+            ),
+        )
+
+    def _follow_one(self, write: Write, data: bytes, revision: int, told: Announcements) -> None:
+        obj, spec, remote = write.obj, spec_of(type(write.obj)), decode(data)
+        fetch = Fetch(write.cache, spec.model, 0)
+        if is_unloaded(obj):
+            fill(obj, remote, data, revision, fetch.scope, told)
+            return
+        local, _ = flatten_document(obj, obj._id, FlattenScope(Form.DOCUMENT, provisional_id))
+        merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
+        document = self._decide(write, merged.document, merged.disagreements)
+        names = differing(spec, local, document, set())
+        take(obj, document, names, fetch.scope, told)
+        obj.set_notifications_enabled(False)
+        try:
+            settle(obj, data, revision)
+        finally:
+            obj.set_notifications_enabled(True)
+
+    def _decide(
+        self, write: Write, merged: dict[str, Any], disagreements: Sequence[Disagreement]
+    ) -> dict[str, Any]:
+        """Apply the policy to what both sides changed; gives the document that the object is to have."""
+        if not disagreements:
+            return merged
+        if self._on_conflict == "raise":
+            values = {found.path: (found.base, found.local, found.remote) for found in disagreements}
+            raise self._noted(
+                write.obj,
+                values,
+                Conflict(
+                    "somebody else changed what this save changes; see obj.__state__.conflict, then refresh or "
+                    "save(on_conflict=…)",
+                    paths=values,
+                    model=write.obj.__model__,
+                    store=write.cache.store.url,
+                ),
+            )
+        return resolve(write.obj, merged, disagreements, self._on_conflict)
+
+    def _noted(self, obj: Any, values: dict[str, Any], conflict: Conflict) -> Conflict:
+        state = obj.__state__
+        state.conflict = values
+        state.stale = True
+        return conflict
+
+
+def _in_flight(obj: Any) -> asyncio.Future[None] | None:
+    tracking = obj.__tracking__
+    return None if tracking is None else tracking.in_flight
+
+
+@contextmanager
+def _marked_in_flight(writes: Sequence[Write]) -> Iterator[None]:
+    """Make other saves of the same objects wait, and tell edits made meanwhile from those that are written."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    for write in writes:
+        tracking = write.obj.__track__()
+        tracking.in_flight = done
+        tracking.during = set()
+        if tracking.state is not None:
+            tracking.state.error = None
+            write.obj.__update_state__()
+    try:
+        yield
+    except BaseException as error:
+        for write in writes:
+            state = write.obj.__tracking__.state
+            if state is not None and isinstance(error, Exception):
+                state.error = error
+        raise
+    finally:
+        for write in writes:
+            tracking = write.obj.__tracking__
+            tracking.in_flight = None
+            tracking.during = None
+            write.obj.__update_state__()
+        done.set_result(None)
+
+
+def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
+    """Make objects what was written: persistent, clean but for later edits, at home in their cache."""
+    for position, write in enumerate(writes):
+        obj = write.obj
+        tracking = obj.__tracking__
+        revision = obj.__revision__ if outcome is None else outcome.revisions[position]
+        if obj.__home__ is None:
+            _take_home(write)
+        if write.data is not None:
+            obj.__snapshot__ = write.data
+            obj.__revision__ = revision
+            if not obj.__restored__:
+                obj.__restored__ = True
+            if write.kind is not WriteKind.NOTHING:
+                tracking.assumed = None
+        tracking.dirty = set(tracking.during)
+        tracking.uncertain = False
+        (write.cache.hold if tracking.dirty else write.cache.release)(obj)
+        if tracking.state is not None:
+            tracking.state.conflict = None
+            tracking.state.stale = False
+
+
+def _take_home(write: Write) -> None:
+    """Give a new object its id and its place in the cache; a taken place leaves it a second, guarded writer."""
+    obj = write.obj
+    if obj._id is None:
+        obj._id = write.id
+    mark_loaded(obj)
+    write.cache.adopt(obj, write.id)
+    obj.__home__ = write.cache
+    tracking = obj.__track__()
+    tracking.reserved_id = tracking.former_id = tracking.former_home = None
+
+
