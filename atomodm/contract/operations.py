@@ -16,7 +16,7 @@ class Insert:
 
     collection: str
     id: Any
-    document: bytes
+    document: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Update:
     collection: str
     id: Any
     revision: int
-    changes: Changes
-    document: bytes
-    previous: bytes
+    changes: Changes = field(repr=False)
+    document: bytes = field(repr=False)
+    previous: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Patch:
 
     collection: str
     id: Any
-    changes: Changes
+    changes: Changes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Replace:
 
     collection: str
     id: Any
-    document: bytes
+    document: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

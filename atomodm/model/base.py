@@ -126,10 +126,10 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
         if change["type"] == "container" and type(self).members()[name].get_slot(self) is not change["value"]:
             return  # a list that was replaced still notifies for its former owner
         tracking: Tracking = self.__tracking__ or self.__track__()
-        if tracking.during is not None:
-            tracking.during.add(name)
+        if tracking.in_flight is not None:
+            tracking.during |= {name}
         if name not in tracking.dirty:
-            tracking.dirty.add(name)
+            tracking.dirty |= {name}
             home.hold(self)
             if tracking.state is not None:
                 self.__update_state__()
@@ -137,7 +137,7 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
     def __mark_dirty__(self, names: Iterable[str]) -> None:
         """Make `names` the members with unsaved changes."""
         tracking = self.__track__()
-        tracking.dirty = set(names)
+        tracking.dirty = frozenset(names)
         if self.__home__ is not None:
             (self.__home__.hold if tracking.dirty else self.__home__.release)(self)
         self.__update_state__()
@@ -152,7 +152,7 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
         state.persistent = persistent
         state.revision = self.__revision__
         state.saving = tracking.in_flight is not None
-        state.dirty_fields = frozenset(tracking.dirty) if persistent else frozenset(spec_of(type(self)).by_name)
+        state.dirty_fields = tracking.dirty if persistent else frozenset(spec_of(type(self)).by_name)
         state.dirty = bool(tracking.dirty) or not persistent
 
     def __pending_changes__(self) -> Changes:

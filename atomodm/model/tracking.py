@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from .state import ObjectState
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Home(Protocol):
     """Where a persistent object lives: the object cache of its store, collection and scope."""
 
@@ -24,9 +27,9 @@ class Tracking:
 
     Attributes
     ----------
-    dirty : set of str
+    dirty : frozenset of str
         Members that observers signalled since the last save or load.
-    during : set of str or None
+    during : frozenset of str
         Members that observers signalled since the save that is under way took its snapshot.
     in_flight : asyncio.Future or None
         Done when the save that is under way has ended.
@@ -56,8 +59,8 @@ class Tracking:
     )
 
     def __init__(self) -> None:
-        self.dirty: set[str] = set()
-        self.during: set[str] | None = None
+        self.dirty: frozenset[str] = _NOTHING
+        self.during: frozenset[str] = _NOTHING
         self.in_flight: asyncio.Future[None] | None = None
         self.reserved_id: Any = None
         self.uncertain = False

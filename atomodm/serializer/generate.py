@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 from weakref import ref
 
+from atom.api import ContainerList, Dict, List
 from bson import ObjectId
 
 from ..encoding import decode_all, id_key
 from ..model import FieldSpec, ModelSpec, spec_of
 from .carefully import restore_carefully, restore_extras
-from .expressions import flatten_expression, is_datetime, is_native, restore_expression
+from .expressions import flatten_expression, inline_copy, is_datetime, is_native, restore_expression
 from .hooks import Hooks, hooks_of
 from .instants import as_date, note_of, with_note
 from .scope import Form
@@ -118,6 +119,13 @@ def _is_plain(field: FieldSpec, hooks: Hooks, form: Form) -> bool:
     return field.flatten is None and not hooks.flatten and is_native(field.type, form)
 
 
+def _inline(field: FieldSpec, hooks: Hooks, form: Form) -> str | None:
+    """The expression for a container that needs no function of its own."""
+    if field.flatten is not None or hooks.flatten or not isinstance(field.member, List | ContainerList | Dict):
+        return None
+    return inline_copy(field.type, f"obj.{field.name}", form)
+
+
 def _add_flatten_field(source: Source, spec: ModelSpec, field: FieldSpec, hooks: Hooks, form: Form) -> None:
     if field.flatten is not None:
         expression = f"{source.bind(f'_tag_flatten_{field.name}', field.flatten)}(value, scope)"
@@ -144,12 +152,13 @@ def _add_flatten(source: Source, spec: ModelSpec, hooks: Hooks, signature: str, 
     if noted:
         source.bind("_as_date", as_date)
         source.bind("_note_of", note_of)
-        source.add("notes = {}", indent=2)
+        source.add("notes = None", indent=2)
     for field in noted:
         value = f"value_{field.name}"
         source.add(
             f"{value} = obj.{field.name}",
             f"if {value} is not None and ({value}.tzinfo is not None or {value}.microsecond % 1000 or {value}.fold):",
+            "    notes = notes or {}",
             f"    notes[{field.stored_name!r}] = _note_of({value})",
             f"    {value} = _as_date({value})",
             indent=2,
@@ -164,12 +173,14 @@ def _add_flatten(source: Source, spec: ModelSpec, hooks: Hooks, signature: str, 
             expression = f"value_{field.name}"
         elif _is_plain(field, hooks, form):
             expression = f"obj.{field.name}"
+        elif (copy := _inline(field, hooks, form)) is not None:
+            expression = copy
         else:
             expression = f"flatten_{field.name}(obj.{field.name}, scope)"
         source.add(f"{field.stored_name!r}: {expression},", indent=3)
     source.add("}", indent=2)
     if noted:
-        source.add("if notes:", '    document["__dt__"] = notes', indent=2)
+        source.add("if notes is not None:", '    document["__dt__"] = notes', indent=2)
     source.add("    finally:", "        obj.set_notifications_enabled(muted)", "    return document", "")
 
 
@@ -185,16 +196,17 @@ def _add_restore_field(source: Source, field: FieldSpec, hooks: Hooks) -> None:
         note = f"scope.document.get('__dt__', {{}}).get({field.stored_name!r})"
         exact = restore_expression(source, field.type, "value")
         expression = f"{source.bind('_with_note', with_note)}({exact}, {note})"
-    elif is_native(field.type, Form.JSON):
-        return
     else:
         expression = restore_expression(source, field.type, "value")
+        if expression == "value":
+            return
     source.add(f"def restore_{field.name}(value, scope):", f"    return {expression}", "")
 
 
 def _is_set_plainly(field: FieldSpec, hooks: Hooks) -> bool:
     """Whether what is stored is what the member takes."""
-    return field.unflatten is None and field.name not in hooks.async_unflatten and is_native(field.type, Form.JSON)
+    converted = field.unflatten is not None or field.name in hooks.async_unflatten
+    return not converted and restore_expression(Source(), field.type, "value") == "value"
 
 
 def _is_date(field: FieldSpec, hooks: Hooks) -> bool:
@@ -227,9 +239,12 @@ def _assignments(source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], h
     return lines or ["pass"]
 
 
-def needs_scope(fields: Sequence[FieldSpec]) -> bool:
-    """Whether restoring some member looks at the document around it."""
-    return any(field.unflatten is not None or not is_native(field.type, Form.JSON) for field in fields)
+def _add_entering(source: Source, fields: Sequence[FieldSpec], hooks: Hooks) -> None:
+    """Let the scope know the document, as far as restoring the members looks at what is around them."""
+    if any(not _is_set_plainly(field, hooks) and not _is_date(field, hooks) for field in fields):
+        source.add("scope.enter(document, obj)", indent=2)
+    elif any(_is_date(field, hooks) for field in fields):
+        source.add("scope.document = document", indent=2)
 
 
 def _add_restore(source: Source, spec: ModelSpec, ordered: Sequence[FieldSpec], hooks: Hooks) -> None:
@@ -269,8 +284,7 @@ def _add_hydrate(source: Source, spec: ModelSpec, ordered: Sequence[FieldSpec], 
     )
     if spec.primary_key is None:
         source.add("obj._id = _id", indent=2)
-    if needs_scope(ordered):
-        source.add("scope.enter(document, obj)", indent=2)
+    _add_entering(source, ordered, hooks)
     source.add("try:", indent=2)
     source.add(*_assignments(source, spec, ordered, hooks), indent=3)
     source.add(

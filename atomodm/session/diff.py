@@ -48,7 +48,7 @@ class Difference:
             self.push[path] = new[len(old) :]
             return
         changed = [position for position, pair in enumerate(zip(old, new, strict=False)) if not same(*pair)]
-        if len(new) != len(old) or 2 * len(changed) > len(new):
+        if len(new) != len(old) or len(changed) > max(1, len(new) // 2):
             self.set[path] = new
             return
         for position in changed:

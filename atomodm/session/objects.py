@@ -116,7 +116,7 @@ def mark_deleted(obj: Any) -> None:
     tracking = obj.__track__()
     tracking.former_id = _id
     tracking.former_home = cache
-    tracking.dirty.clear()
+    tracking.dirty = frozenset()
     tracking.assumed = None
     if cache is not None:
         cache.forget(obj, _id)

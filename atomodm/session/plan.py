@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -41,17 +42,16 @@ class Write:
         Where the object is, or will be, at home.
     id : object
         The document's id.
-    document, data : dict or None, bytes or None
-        The stored form, decoded and as bytes; None for a patch.
+    data : bytes or None
+        The stored form; None for a patch.
     changes : Changes
-        What differs from the base; everything for an insert.
+        What differs from the base; empty where the whole document is written.
     """
 
     obj: Any
     kind: WriteKind
     cache: ObjectCache
     id: Any
-    document: dict[str, Any] | None
     data: bytes | None
     changes: Changes
 
@@ -71,9 +71,12 @@ class Write:
 
     def describe(self) -> str:
         """One line for people: what happens to which document, without values."""
-        paths = ", ".join(self.changes.paths()) if self.kind is not WriteKind.INSERT else "all fields"
+        whole = self.kind in (WriteKind.INSERT, WriteKind.REPLACE)
+        paths = "all fields" if whole else ", ".join(self.changes.paths())
         return f"{self.kind.value} {self.cache.collection} {type(self.id).__name__}: {paths or 'nothing'}"
 
+
+_WHOLE = Changes()
 
 #: Gives the cache in which an object without home will live.
 FindCache = Callable[[Any], ObjectCache]
@@ -98,6 +101,7 @@ class Planner:
         self._replace = replace
         self._scope = FlattenScope(Form.DOCUMENT, self._id_for)
         self._roots: set[int] = set()
+        self._caches: dict[type, ObjectCache] = {}
 
     def plan(self, roots: Iterable[Any]) -> list[Write]:
         """Snapshot `roots`, and what must be written with them, in the order in which they are met.
@@ -109,6 +113,15 @@ class Planner:
         DeletedObject
             A changed path names a deleted object.
         """
+        collecting = gc.isenabled()
+        gc.disable()  # what a large walk allocates it keeps: collections in between would only look at it over and over
+        try:
+            return self._walk(roots)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _walk(self, roots: Iterable[Any]) -> list[Write]:
         waiting = list(dict.fromkeys(roots))
         self._roots = {id(obj) for obj in waiting}
         seen = set(self._roots)
@@ -138,22 +151,24 @@ class Planner:
         if is_unloaded(obj) and obj.__snapshot__ is None and not self._replace_root(obj):
             changes = set_members_of(obj, self._scope)
             self._refuse_deleted(obj, changes)
-            return Write(obj, WriteKind.PATCH if changes else WriteKind.NOTHING, cache, obj._id, None, None, changes)
+            return Write(obj, WriteKind.PATCH if changes else WriteKind.NOTHING, cache, obj._id, None, changes)
         document, data = flatten_document(obj, obj._id, self._scope)
         if self._replace_root(obj):
-            return Write(obj, WriteKind.REPLACE, cache, obj._id, document, data, Changes(set=document))
+            return Write(obj, WriteKind.REPLACE, cache, obj._id, data, _WHOLE)
         changes = changes_of(obj, document, data)
         if "_id" in changes.set:
             raise PrimaryKeyChanged("the primary key of a stored object cannot change; save a new object", model=obj.__model__)
         self._refuse_deleted(obj, changes)
         kind = WriteKind.UPDATE if changes else WriteKind.NOTHING
         if changes:
-            return Write(obj, kind, cache, obj._id, document, _merged_bytes(obj, changes), changes)
-        return Write(obj, kind, cache, obj._id, document, obj.__snapshot__, changes)
+            return Write(obj, kind, cache, obj._id, _merged_bytes(obj, changes), changes)
+        return Write(obj, kind, cache, obj._id, obj.__snapshot__, changes)
 
     def _write_new(self, obj: Any) -> Write:
         tracking = obj.__track__()
-        cache = tracking.former_home or self._find_cache(obj)
+        cache = tracking.former_home or self._caches.get(type(obj))
+        if cache is None:
+            cache = self._caches[type(obj)] = self._find_cache(obj)
         spec = spec_of(type(obj))
         _id = obj._id
         if _id is None:
@@ -161,10 +176,9 @@ class Planner:
                 raise SaveError("the primary key is not set", model=spec.tag, path=spec.primary_key.name)
             _id = provisional_id(obj)
         document, data = flatten_document(obj, _id, self._scope)
-        changes = Changes(set=document)
-        self._refuse_deleted(obj, changes)
+        self._refuse_deleted(obj, Changes(set=document))
         kind = WriteKind.REPLACE if self._replace_root(obj) else WriteKind.INSERT
-        return Write(obj, kind, cache, document["_id"], document, data, changes)
+        return Write(obj, kind, cache, document["_id"], data, _WHOLE)
 
     def _replace_root(self, obj: Any) -> bool:
         return self._replace and id(obj) in self._roots
@@ -172,8 +186,10 @@ class Planner:
     def _refuse_deleted(self, obj: Any, changes: Changes) -> None:
         """Raise `DeletedObject` where a changed path names an object that was deleted."""
         for other in self._scope.references:
+            if other.__home__ is not None:
+                continue
             tracking = other.__tracking__
-            if tracking is None or not tracking.deleted or other.__home__ is not None or id(other) in self._roots:
+            if tracking is None or not tracking.deleted or id(other) in self._roots:
                 continue
             reference = {"_id": tracking.former_id, "__model__": other.__model__}
             for path, value in (*changes.set.items(), *changes.push.items()):

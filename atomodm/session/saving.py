@@ -269,7 +269,7 @@ def _marked_in_flight(writes: Sequence[Write]) -> Iterator[None]:
     for write in writes:
         tracking = write.obj.__track__()
         tracking.in_flight = done
-        tracking.during = set()
+        tracking.during = frozenset()
         if tracking.state is not None:
             tracking.state.error = None
             write.obj.__update_state__()
@@ -285,7 +285,7 @@ def _marked_in_flight(writes: Sequence[Write]) -> Iterator[None]:
         for write in writes:
             tracking = write.obj.__tracking__
             tracking.in_flight = None
-            tracking.during = None
+            tracking.during = frozenset()
             write.obj.__update_state__()
         done.set_result(None)
 
@@ -305,7 +305,7 @@ def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
                 obj.__restored__ = True
             if write.kind is not WriteKind.NOTHING:
                 tracking.assumed = None
-        tracking.dirty = set(tracking.during)
+        tracking.dirty = tracking.during
         tracking.uncertain = False
         (write.cache.hold if tracking.dirty else write.cache.release)(obj)
         if tracking.state is not None:

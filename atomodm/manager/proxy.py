@@ -1,0 +1,156 @@
+"""``Model.objects``: queries that give objects, the object cache, and the collection itself."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import AsyncIterator, Callable
+from inspect import iscoroutinefunction
+from typing import Any, Generic, TypeVar
+
+from ..contract.store import Store
+from ..encoding import decode
+from ..errors import DoesNotExist, DuplicateKey
+from ..identity import ObjectCache
+from ..model import Model, spec_of
+from ..session.objects import forget_deleted
+from .query import Query
+from .source import ModelSource
+
+T = TypeVar("T", bound=Model)
+
+
+class NoSQLDatabaseProxy(Generic[T]):
+    """One model on one store.
+
+    Our own words (`filter`, `get`, `all`, …) give objects. Every other name that the store's collection has is passed
+    through with its own arguments and results (`find`, `find_one`, `insert_one`, …), which are documents.
+
+    Attributes
+    ----------
+    model : type
+    store : Store
+    """
+
+    def __init__(self, model: type[T], store: Store) -> None:
+        self.model = model
+        self.store = store
+        self._source = ModelSource(model, store)
+
+    # -- the collection and its objects --------------------------------------------------------------------------------
+
+    @property
+    def cache(self) -> ObjectCache:
+        """The objects of the collection that exist, a mutable mapping by ``_id``."""
+        return self._source.cache
+
+    @property
+    def table(self) -> Any:
+        """The store's own collection."""
+        return self.store.collection(spec_of(self.model).collection)
+
+    async def ready(self) -> None:
+        """Open the store where it opens at first use, and put the model's declared indexes in force."""
+        await self._source.ready()
+
+    def __getattr__(self, name: str) -> Any:
+        table = self.table
+        if name.startswith("_") or not hasattr(type(table), name):
+            words = sorted({word for word in (*dir(type(self)), *dir(type(table))) if not word.startswith("_")})
+            close = difflib.get_close_matches(name, words, 3) or words
+            raise AttributeError(f"{self.model.__name__}.objects has no {name!r}; did you mean {', '.join(close)}?")
+        found = getattr(table, name)
+        return self._passed_through(name, found) if iscoroutinefunction(found) else found
+
+    def _passed_through(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self.ready()
+            result = await method(*args, **kwargs)
+            if name in ("delete_one", "delete_many"):
+                await self._forget_deleted()
+            elif name == "drop":
+                forget_deleted(self.cache)
+                self.cache.prepared.clear()
+            return result
+
+        return call
+
+    async def _forget_deleted(self) -> None:
+        """Ask once which of the cached objects' documents are gone."""
+        cache = self.cache
+        cached = [obj._id for obj in cache.live()]
+        if cached:
+            chunk = await self.store.get(cache.collection, cached)
+            forget_deleted(cache, [decode(data)["_id"] for data in chunk.documents])
+
+    # -- objects -----------------------------------------------------------------------------------------------------
+
+    def all(self) -> Query[T]:
+        """All objects, in ``Meta.ordering``."""
+        return Query(self._source)
+
+    def filter(self, *conditions: Any, **lookups: Any) -> Query[T]:
+        """The objects for which all conditions and lookups hold."""
+        return self.all().filter(*conditions, **lookups)
+
+    def exclude(self, *conditions: Any, **lookups: Any) -> Query[T]:
+        """The objects for which not all conditions and lookups hold."""
+        return self.all().exclude(*conditions, **lookups)
+
+    def order_by(self, *names: str) -> Query[T]:
+        """All objects in an order of your own."""
+        return self.all().order_by(*names)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self.all().__aiter__()
+
+    async def get(self, *conditions: Any, **lookups: Any) -> T:
+        """The one object that fits.
+
+        Raises
+        ------
+        DoesNotExist, MultipleObjectsReturned
+            None does, or several do.
+        """
+        return await self.all().get(*conditions, **lookups)
+
+    async def first(self) -> T | None:
+        """The first object in ``Meta.ordering``, or None."""
+        return await self.all().first()
+
+    async def count(self) -> int:
+        """How many objects there are."""
+        return await self.all().count()
+
+    async def create(self, **values: Any) -> T:
+        """Make an object and save it."""
+        obj = self.model(**values)
+        await obj.save()
+        return obj
+
+    async def get_or_create(self, defaults: dict[str, Any] | None = None, **lookups: Any) -> tuple[T, bool]:
+        """The object that fits, else a new one with the values of the lookups and `defaults`.
+
+        Where a unique index covers the lookups, two programs that call this at once get one document.
+
+        Returns
+        -------
+        object, bool
+            The object, and whether it was created.
+        """
+        try:
+            return await self.get(**lookups), False
+        except DoesNotExist:
+            values = {name: value for name, value in lookups.items() if "__" not in name}
+            try:
+                return await self.create(**{**values, **(defaults or {})}), True
+            except DuplicateKey:
+                try:
+                    return await self.get(**lookups), False
+                except DoesNotExist:
+                    pass
+                raise
+
+    def __repr__(self) -> str:
+        return f"<{self.model.__name__}.objects on {self.store.url}>"
