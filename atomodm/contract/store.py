@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -234,8 +234,11 @@ class Store(ABC):
         """Read documents by id, in any order; ids that do not exist are left out."""
 
     @abstractmethod
-    def find(self, collection: str, find: Find) -> AsyncIterator[Chunk]:
-        """Answer `find` chunk by chunk, in bounded memory unless it must be sorted without an index."""
+    def find(self, collection: str, find: Find) -> AsyncGenerator[Chunk, None]:
+        """Answer `find` chunk by chunk, in bounded memory unless it must be sorted without an index.
+
+        Close the generator (`contextlib.aclosing`) when it is not read to its end.
+        """
 
     @abstractmethod
     async def count(self, collection: str, filter: Node = ALL) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from atom.api import set_default
 
@@ -15,7 +15,8 @@ class JSONModel(Model, use_annotations=False):
 
     serializer: ClassVar[JSONSerializer] = JSONSerializer.instance()
 
-    __restored__ = set_default(True)
+    # The member itself is the base's.
+    __restored__ = cast(Any, set_default(True))
 
     class Meta:
         abstract = True

@@ -166,12 +166,16 @@ def _find_cache(obj: NoSQLModel) -> ObjectCache:
 
 async def _prepare(cache: ObjectCache, model: Any) -> None:
     if model not in cache.prepared:
-        if model.__module__ == "__main__" and model.__model__.startswith("__main__.") and cache.store.capabilities.durable:
+        if (
+            model.__module__ == "__main__"
+            and model.__model__.startswith("__main__.")
+            and cache.store.capabilities.durable
+        ):
             warnings.warn(
                 f"{model.__model__} is saved under the name of a script; set __model__ or Meta.app_label, so that "
                 "other programs find the model",
                 MainModelWarning,
-                stacklevel=2,
+                stacklevel=6,
             )
         await prepare_collection(cache, model)
 

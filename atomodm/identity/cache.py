@@ -95,7 +95,7 @@ class ObjectCache(MutableMapping[Any, Any]):
         """The cache of another collection of the same store and scope."""
         return self if collection == self.collection else self.scope.cache(self.store, collection)
 
-    # -- for the layers that load and save -------------------------------------------------------------------------------
+    # -- for the layers that load and save ---------------------------------------------------------------------------
 
     def live(self) -> list[Any]:
         """All objects that are still there."""

@@ -99,8 +99,8 @@ class NoSQLModelManager(ModelManager):
             return store
         kind = type(handle)
         raise UnsupportedHandle(
-            f"a {kind.__module__}.{kind.__qualname__} cannot be used as a database; assign a store of atomodm's or a URL "
-            "(sqlite:///file.db, memory://)"
+            f"a {kind.__module__}.{kind.__qualname__} cannot be used as a database; "
+            "assign a store of atomodm's or a URL (sqlite:///file.db, memory://)"
         )
 
     def connect(self, store: Store) -> None:
@@ -113,7 +113,9 @@ class NoSQLModelManager(ModelManager):
             last = self._connected[-1] is store
             self._connected.remove(store)
             if not last:
-                raise ContextError("databases were closed out of order; close the one connected last first", store=store.url)
+                raise ContextError(
+                    "databases were closed out of order; close the one connected last first", store=store.url
+                )
 
     async def close(self) -> None:
         """Close the stores that were opened for URLs assigned here; what others opened stays open."""

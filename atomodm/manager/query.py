@@ -189,7 +189,7 @@ class Query(Generic[T]):
             There are several.
         """
         query = self.filter(*conditions, **lookups) if conditions or lookups else self
-        found = await query.limit(2).to_list()
+        found = await query._unordered().limit(2).to_list()
         if not found:
             raise DoesNotExist("no document matches the query", model=self._source.model)
         if len(found) > 1:
@@ -221,7 +221,7 @@ class Query(Generic[T]):
 
     async def exists(self) -> bool:
         """Whether there is an object; no references are loaded."""
-        return await self.fetch(0).first() is not None
+        return await self._unordered().fetch(0).first() is not None
 
     async def to_list(self) -> list[T]:
         """Give all objects."""
@@ -270,6 +270,13 @@ class Query(Generic[T]):
     def _bind(self, conditions: Sequence[Q], lookups: dict[str, Any]) -> Node:
         return Q(*conditions, **lookups).bind(self._source.resolver, model=self._source.model)
 
+    def _unordered(self) -> Query[T]:
+        """The same objects in the order that costs the store least; which objects a part has depends on the order."""
+        return self if self._is_sliced() else self.order_by()
+
+    def _is_sliced(self) -> bool:
+        return self._skip > 0 or self._limit is not None
+
     def _narrow(self, what: str, node: Node) -> Query[T]:
         self._check_not_sliced(what)
         query = self._copy()
@@ -315,7 +322,7 @@ class Query(Generic[T]):
         return tuple(order)
 
     def _check_not_sliced(self, what: str) -> None:
-        if self._skip or self._limit is not None:
+        if self._is_sliced():
             raise self._error(f"{what} comes before slicing, limit and skip")
 
     def _error(self, message: str) -> InvalidQuery:

@@ -167,5 +167,7 @@ def _encode_model(kind: FieldType, value: Any) -> Any:
     if spec.embedded:
         return value.serializer.flatten_object(value, FlattenScope(Form.DOCUMENT))
     if value._id is None:
-        raise InvalidQuery(f"an object that was never saved stands for a reference; save it first ({describe_type(value)})")
+        raise InvalidQuery(
+            f"an object that was never saved stands for a reference; save it first ({describe_type(value)})"
+        )
     return value._id

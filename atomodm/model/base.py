@@ -62,7 +62,7 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
             self.__update_state__()
         return tracking.state
 
-    def __getstate__(self, scope: Any = None) -> dict[str, Any]:  # type: ignore[override]
+    def __getstate__(self, scope: Any = None) -> dict[str, Any]:
         """Flatten into plain data; may be overridden, for example to add keys.
 
         Parameters

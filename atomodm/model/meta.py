@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from atom.api import AtomMeta, Member, Property
 from atom.catom import CAtom
@@ -40,6 +40,10 @@ class ModelMeta(AtomMeta):
     __model__: str
     __fields__: list[str]
 
+    if TYPE_CHECKING:
+
+        def members(cls) -> dict[str, Member[Any, Any]]: ...
+
     def __new__(
         meta: type[ModelMeta],
         name: str,
@@ -50,11 +54,11 @@ class ModelMeta(AtomMeta):
         **kwargs: Any,
     ) -> ModelMeta:
         if ghost:
-            return super().__new__(meta, name, bases, namespace, **kwargs)
+            return cast(ModelMeta, super().__new__(meta, name, bases, namespace, **kwargs))
         declared = namespace.pop("Meta", None)
         _separate_inherited_members(bases, namespace)
         _alias_primary_key(name, namespace)
-        cls = super().__new__(meta, name, bases, namespace, **kwargs)
+        cls = cast(ModelMeta, super().__new__(meta, name, bases, namespace, **kwargs))
         inherited = next((base.__options__ for base in bases if isinstance(base, ModelMeta)), Options())
         cls.__options__ = read_options(name, declared, inherited)
         _remember_tags(cls)
@@ -119,7 +123,9 @@ def _check_names(cls: ModelMeta) -> None:
         if not key.isidentifier() or keyword.iskeyword(key):
             raise ModelDefinitionError(f"a member is named {key!r}, which is no Python name", model=cls.__model__)
         if "__" in key:
-            raise ModelDefinitionError("'__' separates the parts of a lookup and cannot be in a name", model=cls.__model__, path=key)
+            raise ModelDefinitionError(
+                "'__' separates the parts of a lookup and cannot be in a name", model=cls.__model__, path=key
+            )
     for key in members:
         if key in API_NAMES:
             raise ModelDefinitionError("the name belongs to the model's own interface", model=cls.__model__, path=key)

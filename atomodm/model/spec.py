@@ -61,7 +61,7 @@ class FieldSpec:
     stored_name: str
     aliases: tuple[str, ...]
     type: FieldType
-    member: Member
+    member: Member[Any, Any]
     order: int
     index: bool
     unique: bool
@@ -102,10 +102,10 @@ class ModelSpec:
         ``class Meta``.
     """
 
-    model: type
+    model: Any
     tag: str
     collection: str
-    owner: type
+    owner: Any
     fields: tuple[FieldSpec, ...]
     by_name: Mapping[str, FieldSpec]
     by_stored_name: Mapping[str, FieldSpec]
@@ -133,7 +133,7 @@ def spec_of(model: Any) -> ModelSpec:
     return spec
 
 
-def is_db_field(member: Member) -> bool:
+def is_db_field(member: Member[Any, Any]) -> bool:
     """Whether a member is stored: by its tag ``store``, else unless it is private or a Property.
 
     Events and signals hold no value and are never stored.
@@ -146,7 +146,7 @@ def is_db_field(member: Member) -> bool:
 
 
 def _describe(model: Any) -> ModelSpec:
-    members: dict[str, Member] = model.members()
+    members: dict[str, Member[Any, Any]] = model.members()
     options: Options = model.__options__
     fields = [_describe_field(model, members[name]) for name in model.__fields__]
     by_stored_name: dict[str, FieldSpec] = {}
@@ -154,7 +154,8 @@ def _describe(model: Any) -> ModelSpec:
         for key in (field.stored_name, *field.aliases):
             if key in by_stored_name:
                 raise ModelDefinitionError(
-                    f"two members are stored as {key!r}: {by_stored_name[key].name} and {field.name}", model=model.__model__
+                    f"two members are stored as {key!r}: {by_stored_name[key].name} and {field.name}",
+                    model=model.__model__,
                 )
             by_stored_name[key] = field
     by_name = {field.name: field for field in fields}
@@ -189,7 +190,7 @@ def _owner(model: Any, name: str | None) -> type:
     return owner  # type: ignore[no-any-return]
 
 
-def _describe_field(model: Any, member: Member) -> FieldSpec:
+def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
     tags: dict[str, Any] = member.metadata or {}
     name = member.name
     where = {"model": model.__model__, "path": name}

@@ -53,7 +53,8 @@ class ObjectState(Atom):
         ValueNotStorable
             The object holds a value that cannot be stored.
         """
-        return self._target().__pending_changes__()
+        changes: Changes = self._target().__pending_changes__()
+        return changes
 
     def refresh(self) -> None:
         """Bring ``dirty`` and ``dirty_fields`` up to date with in-place changes that nothing signalled."""

@@ -53,7 +53,7 @@ class ChoiceType:
 class ModelType:
     """An instance of a model class: a reference to a document, or an embedded value."""
 
-    model: type
+    model: Any
     embedded: bool
 
 
@@ -110,7 +110,8 @@ _SCALARS: dict[Validate, ScalarType] = {
     Validate.BytesPromote: ScalarType((bytes,)),
     Validate.Range: ScalarType((int,)),
     Validate.FloatRange: ScalarType((float,)),
-    Validate.FloatRangePromote: ScalarType((float,)),
+    # Not in atom's type stubs.
+    Validate["FloatRangePromote"]: ScalarType((float,)),
 }
 
 _PLAIN_CHOICES = (bool, int, float, str, type(None))
@@ -121,7 +122,7 @@ def is_model(candidate: Any) -> bool:
     return isinstance(candidate, type) and hasattr(candidate, "__atomodm_embedded__")
 
 
-def field_type(member: Member, *, embed: bool = False) -> FieldType:
+def field_type(member: Member[Any, Any], *, embed: bool = False) -> FieldType:
     """Describe what `member` may hold, resolving forward references.
 
     Parameters
@@ -136,33 +137,34 @@ def field_type(member: Member, *, embed: bool = False) -> FieldType:
     NameError
         A forward reference cannot be resolved yet.
     """
+    inside: Any = member  # atom's stubs leave out what members say of their items
     if isinstance(member, Delegator):
-        return field_type(member.delegate, embed=embed)
+        return field_type(inside.delegate, embed=embed)
     if isinstance(member, Property):
         return ANY
     if isinstance(member, List | ContainerList):
-        return ListType(_item_type(member.item, embed))
+        return ListType(_item_type(inside.item, embed))
     if isinstance(member, Set):
-        return SetType(_item_type(member.item, embed), set)
+        return SetType(_item_type(inside.item, embed), set)
     if isinstance(member, Dict | DefaultDict):
-        key, value = member.validate_mode[1][:2] if isinstance(member.validate_mode[1], tuple) else (None, None)
+        key, value = inside.validate_mode[1][:2] if isinstance(inside.validate_mode[1], tuple) else (None, None)
         return DictType(_item_type(key, embed), _item_type(value, embed))
     if isinstance(member, FixedTuple):
-        return FixedTupleType(tuple(_item_type(item, embed) for item in member.items))
+        return FixedTupleType(tuple(_item_type(item, embed) for item in inside.items))
     if isinstance(member, Tuple):
-        return TupleType(_item_type(member.item, embed))
+        return TupleType(_item_type(inside.item, embed))
     if isinstance(member, Enum):
-        return _choice_type(member.items)
+        return _choice_type(inside.items)
     if isinstance(member, ForwardTyped | ForwardInstance):
-        return _types_type(member.resolve(), embed)
+        return _types_type(inside.resolve(), embed)
     if isinstance(member, Coerced):
-        return _types_type(member.validate_mode[1][0], embed) if member.validate_mode[0] is Validate.Coerced else ANY
+        return _types_type(inside.validate_mode[1][0], embed) if inside.validate_mode[0] is Validate.Coerced else ANY
     if isinstance(member, Typed | Instance):
-        return _types_type(member.validate_mode[1], embed)
-    return _SCALARS.get(member.validate_mode[0], ANY)
+        return _types_type(inside.validate_mode[1], embed)
+    return _SCALARS.get(inside.validate_mode[0], ANY)
 
 
-def _item_type(member: Member | None, embed: bool) -> FieldType:
+def _item_type(member: Member[Any, Any] | None, embed: bool) -> FieldType:
     return ANY if member is None else field_type(member, embed=embed)
 
 

@@ -75,9 +75,11 @@ async def prepare(stored: Any, scope: RestoreScope) -> Any:
             if number is not None and number in scope:
                 return Resolved(scope[number])
             return Resolved(await model.serializer.unflatten_object(model, stored, scope))
-        coercer = COERCERS.get(stored.get("__py__"))  # type: ignore[arg-type]
+        coercer = COERCERS.get(stored.get("__py__"))
         if coercer is not None:
-            body = {key: unflatten_any(await prepare(item, scope), scope) for key, item in stored.items() if key != "__py__"}
+            body = {
+                key: unflatten_any(await prepare(item, scope), scope) for key, item in stored.items() if key != "__py__"
+            }
             value = coercer(body, scope)
             return Resolved(await value if isawaitable(value) else value)
     return {key: await prepare(item, scope) for key, item in stored.items()}

@@ -65,7 +65,7 @@ def set_member(obj: Any, field: FieldSpec, value: Any) -> None:
 
 def refuse(spec: ModelSpec, name: str, error: Exception) -> None:
     """Do with a refused value what the model's ``__on_error__`` says; the value itself is never shown."""
-    policy = spec.model.__on_error__  # type: ignore[attr-defined]
+    policy = spec.model.__on_error__
     if policy == "raise":
         raise RestoreError(name, spec.model, error) from (error if isinstance(error, AtomodmError) else None)
     if policy == "log":
@@ -94,7 +94,7 @@ def assume_defaults(obj: Any, fields: Iterable[FieldSpec], spec: ModelSpec) -> N
         reference = isinstance(field.type, ModelType) and not field.type.embedded
         try:
             value = None if reference else getattr(obj, field.name)
-            flatten = spec.model.__atomodm_generated__.flatten_fields[field.name]  # type: ignore[attr-defined]
+            flatten = spec.model.__atomodm_generated__.flatten_fields[field.name]
             assumed[field.stored_name] = flatten(value, FlattenScope(Form.DOCUMENT))
         except Exception as error:  # a default is the program's own code
             log.debug("the default of %s.%s cannot be stored: %s", spec.tag, field.name, type(error).__name__)

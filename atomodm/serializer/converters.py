@@ -138,7 +138,9 @@ def _restore_enum(form: dict[str, Any], scope: Any) -> Any:
         for part in parts[length:]:
             place = vars(place).get(part) if hasattr(place, "__dict__") else None
         if isinstance(place, EnumMeta):
-            return place(form["value"]) if "value" in form and issubclass(place, Flag) else place.__members__[form["name"]]
+            return (
+                place(form["value"]) if "value" in form and issubclass(place, Flag) else place.__members__[form["name"]]
+            )
     raise ValueError("the enum is not defined in any imported module")
 
 
@@ -156,7 +158,7 @@ _PATHS: dict[str, type[pathlib.PurePath]] = {
 _register(PythonEnum, "enum", _flatten_enum, _restore_enum)
 _register(pathlib.PurePath, "path", _flatten_path, lambda form, scope: _PATHS[form["kind"]](form["path"]))
 
-# -- the standard library's values, under the names that atom-db uses where it has them ---------------------------------
+# -- the standard library's values, under the names that atom-db uses where it has them --------------------------------
 
 _register(date, "datetime.date", fields_of, lambda form, scope: date(**parts_from(form)))
 _register(time, "datetime.time", fields_of, lambda form, scope: time(**parts_from(form)))
@@ -210,13 +212,13 @@ def _restore_int_as(make: Callable[[int], Any]) -> Callable[[Any], Any]:
     return lambda stored: make(stored) if isinstance(stored, int) else stored
 
 
-
 #: Declared types to their plain forms. Types that are not here are stored as they are where BSON can, else as
 #: ``__py__`` forms. What a plain form cannot hold (an aware time, a duration past 64 bits) is stored as its form too.
 PLAIN_FORMS: dict[type, PlainForm] = {
     date: PlainForm(lambda value: datetime(value.year, value.month, value.day), _restore_date),
     time: PlainForm(
-        lambda value: py_form(value) if value.tzinfo or value.fold else Int64(time_of_day(value)), _restore_int_as(time_from)
+        lambda value: py_form(value) if value.tzinfo or value.fold else Int64(time_of_day(value)),
+        _restore_int_as(time_from),
     ),
     timedelta: PlainForm(
         lambda value: Int64(microseconds(value)) if fits(value) else py_form(value),

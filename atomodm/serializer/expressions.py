@@ -29,7 +29,6 @@ from .source import Source
 from .values import flatten_any, flatten_model, flatten_pairs, in_stored_order, unflatten_any, unflatten_model
 
 
-
 def native_types(form: Form) -> frozenset[type]:
     """The types that need no conversion in a form."""
     return BSON_NATIVE if form is Form.DOCUMENT else JSON_NATIVE
@@ -79,7 +78,9 @@ def flatten_expression(source: Source, kind: FieldType, value: str, form: Form, 
         case SetType(item=inner):
             return f"{optional}{source.bind('_in_stored_order', in_stored_order)}({each(inner)})"
         case FixedTupleType(items=inners):
-            parts = [flatten_expression(source, inner, f"{value}[{i}]", form, level + 1) for i, inner in enumerate(inners)]
+            parts = [
+                flatten_expression(source, inner, f"{value}[{i}]", form, level + 1) for i, inner in enumerate(inners)
+            ]
             return f"{optional}[{', '.join(_parenthesise(part) for part in parts)}]"
         case DictType(key=key, value=inner):
             if key == ScalarType((str,)):
@@ -115,10 +116,9 @@ def restore_expression(source: Source, kind: FieldType, value: str, level: int =
     optional = f"None if {value} is None else "
     item = f"item{level + 1}"
 
-    def each(inner: FieldType, brackets: str) -> str:
+    def each(inner: FieldType) -> str:
         expression = restore_expression(source, inner, item, level + 1)
-        opening, closing = brackets
-        return f"{opening}{expression} for {item} in {value}{closing}"
+        return f"[{expression} for {item} in {value}]"
 
     match kind:
         case AnyType():
@@ -137,11 +137,11 @@ def restore_expression(source: Source, kind: FieldType, value: str, level: int =
         case ListType(item=inner):
             if is_native(inner, Form.JSON):
                 return value
-            return f"{value} if {value}.__class__ is not list else {each(inner, '[]')}"
+            return f"{value} if {value}.__class__ is not list else {each(inner)}"
         case TupleType(item=inner):
-            return f"tuple({each(inner, '[]')}) if {value}.__class__ is list else {anything}"
+            return f"tuple({each(inner)}) if {value}.__class__ is list else {anything}"
         case SetType(item=inner, factory=factory):
-            return f"{factory.__name__}({each(inner, '[]')}) if {value}.__class__ is list else {anything}"
+            return f"{factory.__name__}({each(inner)}) if {value}.__class__ is list else {anything}"
         case FixedTupleType(items=inners):
             parts = [restore_expression(source, inner, f"{value}[{i}]", level + 1) for i, inner in enumerate(inners)]
             together = ", ".join(_parenthesise(part) for part in parts)
@@ -157,10 +157,10 @@ def restore_expression(source: Source, kind: FieldType, value: str, level: int =
                 return unless_native
             pairs = f"{value}['items'] if {value}.get('__py__') == 'dict' else {value}.items()"
             keys = restore_expression(source, key, f"key{level + 1}", level + 1)
-            items = restore_expression(source, inner, item, level + 1)
+            values = restore_expression(source, inner, item, level + 1)
             return (
                 f"{value} if {value}.__class__ is not dict else "
-                f"{{({keys}): ({items}) for key{level + 1}, {item} in ({pairs})}}"
+                f"{{({keys}): ({values}) for key{level + 1}, {item} in ({pairs})}}"
             )
 
 
@@ -212,5 +212,3 @@ def _choice_key(item: Any) -> Any:
     if type(item) in BSON_NATIVE:
         return item
     return repr(item)
-
-

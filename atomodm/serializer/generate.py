@@ -130,7 +130,7 @@ def _add_flatten_field(source: Source, spec: ModelSpec, field: FieldSpec, hooks:
     if field.flatten is not None:
         expression = f"{source.bind(f'_tag_flatten_{field.name}', field.flatten)}(value, scope)"
     elif hooks.flatten:
-        expression = f"{source.bind('_hook_flatten', spec.model.serializer.flatten)}(value, scope)"  # type: ignore[attr-defined]
+        expression = f"{source.bind('_hook_flatten', spec.model.serializer.flatten)}(value, scope)"
     elif _has_note(field, hooks) and form is Form.DOCUMENT:
         expression = f"None if value is None else {source.bind('_as_date', as_date)}(value)"
     else:
@@ -148,7 +148,9 @@ def _add_flatten(source: Source, spec: ModelSpec, hooks: Hooks, signature: str, 
     for field in fields:
         if field.required:
             source.bind("_check_required", check_required)
-            source.add(f"_check_required(obj.{field.name}, {source.bind('_model', spec.model)}, {field.name!r})", indent=2)
+            source.add(
+                f"_check_required(obj.{field.name}, {source.bind('_model', spec.model)}, {field.name!r})", indent=2
+            )
     if noted:
         source.bind("_as_date", as_date)
         source.bind("_note_of", note_of)

@@ -24,5 +24,7 @@ def unflatten_inline(state: Any, scope: RestoreScope, expected: Any) -> Any:
         return unflatten_model(state, scope, expected)
     model = REGISTRY[state["__model__"]] if "__model__" in state else expected
     if not issubclass(model, expected):
-        raise WrongModel(f"the member holds {expected.__name__}, the stored model is another one", model=model.__model__)
+        raise WrongModel(
+            f"the member holds {expected.__name__}, the stored model is another one", model=model.__model__
+        )
     return model.serializer.restore_embedded(model, state, scope)

@@ -6,7 +6,7 @@ which the value that was stored comes back exactly.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,10 +20,16 @@ def is_exact(value: datetime) -> bool:
     return value.tzinfo is None and not value.microsecond % 1000 and not value.fold
 
 
+def _naive_utc(value: datetime) -> datetime:
+    offset = value.utcoffset()
+    naive = value.replace(tzinfo=None, fold=0)
+    return naive if offset is None else naive - offset
+
+
 def as_date(value: datetime) -> datetime:
     """The naive UTC datetime in whole milliseconds that a BSON Date keeps of `value`."""
-    naive = value if value.utcoffset() is None else (value - value.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
-    return naive.replace(microsecond=naive.microsecond // 1000 * 1000, fold=0, tzinfo=None)
+    naive = _naive_utc(value)
+    return naive.replace(microsecond=naive.microsecond // 1000 * 1000)
 
 
 def note_of(value: datetime) -> dict[str, Any]:
@@ -35,8 +41,7 @@ def note_of(value: datetime) -> dict[str, Any]:
         ``us``: microseconds since the epoch, by which a Date that somebody else changed is told from the one this
         note belongs to; ``tz``: see `zone_of`; ``fold``. Absent where there is nothing to say.
     """
-    naive = value if value.utcoffset() is None else (value - value.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
-    note: dict[str, Any] = {"us": (naive.replace(tzinfo=None) - _EPOCH) // _MICROSECOND}
+    note: dict[str, Any] = {"us": (_naive_utc(value) - _EPOCH) // _MICROSECOND}
     if value.tzinfo is not None:
         note["tz"] = zone_of(value.tzinfo, value)
     if value.fold:
@@ -52,7 +57,7 @@ def with_note(stored: Any, note: Any) -> Any:
     if moment.replace(microsecond=moment.microsecond // 1000 * 1000) != stored:
         moment = stored  # the Date was changed by a program that does not know of notes
     if "tz" in note:
-        moment = moment.replace(tzinfo=timezone.utc).astimezone(zone_from(note["tz"]))
+        moment = moment.replace(tzinfo=UTC).astimezone(zone_from(note["tz"]))
     return moment.replace(fold=note.get("fold", 0))
 
 
@@ -88,7 +93,7 @@ def zone_from(stored: Any) -> tzinfo:
     name = stored.get("name")
     if name is not None:
         return timezone(offset, name)
-    return timezone(offset) if offset else timezone.utc
+    return timezone(offset) if offset else UTC
 
 
 def microseconds(span: timedelta) -> int:

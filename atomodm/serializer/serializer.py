@@ -228,4 +228,3 @@ def check_model(cls: Any, state: Any) -> Any:
 def _class_of(obj: Any) -> Any:
     """The model of an object, unloaded ones too."""
     return spec_of(type(obj)).model
-

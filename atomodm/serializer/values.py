@@ -17,7 +17,7 @@ from ..errors import (
     WrongModel,
     describe_type,
 )
-from ..model import REGISTRY, Model, spec_of
+from ..model import REGISTRY, Model
 from .converters import BSON_NATIVE, COERCERS, JSON_NATIVE, flattener_of, py_form
 from .instants import is_exact
 from .scope import MAX_DEPTH, FlattenScope, Form, RestoreScope
@@ -63,7 +63,8 @@ def flatten_any(value: Any, scope: FlattenScope, place: Place | None = None, dep
     if isinstance(value, Model):
         return flatten_model(value, scope)
     if depth > MAX_DEPTH:
-        raise NestingTooDeep(f"nested deeper than {MAX_DEPTH} levels, or containing itself", path=path_of(place)[:80])  # type: ignore[index]
+        path = path_of(place)
+        raise NestingTooDeep(f"nested deeper than {MAX_DEPTH} levels, or containing itself", path=path and path[:80])
     if isinstance(value, dict | Mapping):
         return _flatten_mapping(value, scope, place, depth)
     if isinstance(value, list):
@@ -72,12 +73,17 @@ def flatten_any(value: Any, scope: FlattenScope, place: Place | None = None, dep
         return _flatten_collection(value, scope, place, depth)
     if isinstance(value, datetime) and scope.form is Form.DOCUMENT and is_exact(value):
         return value
-    if not isinstance(value, PythonEnum):
-        if isinstance(value, str | int | float) or (isinstance(value, tuple(BSON_NATIVE)) and scope.form is Form.DOCUMENT):
-            if flattener_of(kind) is None:
-                return value  # a subclass of a type that BSON knows
+    if _is_subclass_of_native(value, scope.form):
+        return value
     form = py_form(value, path_of(place))
     return {key: flatten_any(item, scope, (place, key), depth + 1) for key, item in form.items()}
+
+
+def _is_subclass_of_native(value: Any, form: Form) -> bool:
+    """Whether a value is of a subclass of a type that is stored as it is, and nothing else is registered for it."""
+    if isinstance(value, PythonEnum) or flattener_of(value.__class__) is not None:
+        return False
+    return isinstance(value, tuple(BSON_NATIVE if form is Form.DOCUMENT else JSON_NATIVE))
 
 
 def _flatten_mapping(value: Mapping[Any, Any], scope: FlattenScope, place: Place | None, depth: int) -> dict[str, Any]:
@@ -193,11 +199,13 @@ def unflatten_model(state: Any, scope: RestoreScope, expected: type | None = Non
         if state.__class__ is Resolved:
             return state.value
         raise WrongModel(f"a model's state is {describe_type(state)}, not a document")
-    model = REGISTRY[state["__model__"]] if "__model__" in state else expected
+    model: Any = REGISTRY[state["__model__"]] if "__model__" in state else expected
     if model is None:
         raise WrongModel("a stored '__ref__' does not say which model it means")
     if expected is not None and not issubclass(model, expected):
-        raise WrongModel(f"the member holds {expected.__name__}, the stored model is another one", model=model.__model__)
+        raise WrongModel(
+            f"the member holds {expected.__name__}, the stored model is another one", model=model.__model__
+        )
     number = state.get("__ref__")
     if number is not None and number in scope:
         found = scope[number]
@@ -232,20 +240,3 @@ def check_required(value: Any, model: Any, name: str) -> None:
     """Raise `ValueNotStorable` where a member tagged ``required`` has no value."""
     if value is None:
         raise ValueNotStorable("the member is required and has no value", model=model.__model__, path=name)
-
-
-__all__ = [
-    "MARKS",
-    "Place",
-    "Resolved",
-    "check_required",
-    "flatten_any",
-    "flatten_model",
-    "flatten_pairs",
-    "in_stored_order",
-    "path_of",
-    "spec_of",
-    "unflatten_any",
-    "unflatten_form",
-    "unflatten_model",
-]

@@ -39,7 +39,11 @@ class Announcements:
         for field in sorted(spec_of(type(obj)).fields, key=lambda field: field.order):
             old, new = before[field.name], field.member.get_slot(obj)
             if old is not new and not _equal(old, new):
-                change = {"type": "create", "value": new} if old is None else {"type": "update", "oldvalue": old, "value": new}
+                change = (
+                    {"type": "create", "value": new}
+                    if old is None
+                    else {"type": "update", "oldvalue": old, "value": new}
+                )
                 self._add(obj, field, field.name, change)
         if not before["__restored__"]:
             self._add(obj, None, "__restored__", {"type": "update", "oldvalue": False, "value": True})
@@ -99,5 +103,3 @@ def _equal(one: Any, other: Any) -> bool:
         return type(one) is type(other) and bool(one == other)
     except Exception:  # values are the program's own; what cannot be compared counts as changed
         return False
-
-

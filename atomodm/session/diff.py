@@ -75,7 +75,9 @@ def _descends(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return [key for key in old if key not in removed] + added == list(new)
 
 
-def diff_documents(spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]) -> Changes:
+def diff_documents(
+    spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]
+) -> Changes:
     """What a save changes in a stored document.
 
     Parameters

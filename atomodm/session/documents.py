@@ -114,7 +114,7 @@ def before_of(obj: Any) -> dict[str, Any]:
 
 
 def provisional_id(obj: Any) -> Any:
-    """The id by which a document may refer to an object that has none: a deleted one's former, a new one's future id."""
+    """The id by which a document may refer to an object that has none: a deleted one's former, a new one's future."""
     tracking = obj.__track__()
     if tracking.former_id is not None:
         return tracking.former_id

@@ -52,7 +52,7 @@ class Fetch:
         self._awaits = anything_to_await()
         self._turn_ends = perf_counter() + _TURN
 
-    # -- what restoring functions ask of a resolver ----------------------------------------------------------------------
+    # -- what restoring functions ask of a resolver ------------------------------------------------------------------
 
     def object_for(self, model: Any, _id: Any) -> Any:
         """The object of a reference; its document is on the next level unless the object is loaded."""
@@ -75,7 +75,7 @@ class Fetch:
         cache: ObjectCache = model.objects.cache
         return cache
 
-    # -- documents that were asked for -----------------------------------------------------------------------------------
+    # -- documents that were asked for ------------------------------------------------------------------------------
 
     async def objects_of(self, chunk: Chunk) -> list[Any]:
         """The objects of the documents in a chunk, and of what they refer to."""
@@ -241,4 +241,3 @@ class Fetch:
 async def _succeeded(future: asyncio.Future[Any]) -> bool:
     """Wait for somebody else's fetch without cancelling it when this one is cancelled."""
     return bool(await asyncio.shield(future))
-

@@ -26,7 +26,9 @@ def check_fits(obj: Any, model: Any) -> None:
         )
 
 
-def fill(obj: Any, document: dict[str, Any], data: bytes, revision: int, scope: RestoreScope, told: Announcements) -> None:
+def fill(
+    obj: Any, document: dict[str, Any], data: bytes, revision: int, scope: RestoreScope, told: Announcements
+) -> None:
     """Fill an unloaded object, or a handle, in place; members that were set before keep their values.
 
     Parameters
@@ -85,7 +87,13 @@ def refresh(obj: Any, data: bytes, revision: int, scope: RestoreScope, told: Ann
         settle_quietly(obj, data, revision)
         return
     merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
-    take(obj, merged.document, differing(spec, local, merged.document, {d.path for d in merged.disagreements}), scope, told)
+    take(
+        obj,
+        merged.document,
+        differing(spec, local, merged.document, {d.path for d in merged.disagreements}),
+        scope,
+        told,
+    )
     if merged.disagreements:
         obj.__state__.stale = True
     else:
@@ -108,9 +116,7 @@ def differing(spec: Any, local: dict[str, Any], merged: dict[str, Any], without:
     return names - members_at(spec, Changes(unset=tuple(without)))
 
 
-def take(
-    obj: Any, document: dict[str, Any], names: set[str] | None, scope: RestoreScope, told: Announcements
-) -> None:
+def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: RestoreScope, told: Announcements) -> None:
     """Set some or all members from a document, and have observers told.
 
     Parameters

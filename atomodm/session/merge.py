@@ -101,13 +101,16 @@ def merge(
 
 
 def resolve(
-    obj: Any, merged: dict[str, Any], disagreements: Sequence[Disagreement], decision: Literal["local", "remote"] | Decide
+    obj: Any,
+    merged: dict[str, Any],
+    disagreements: Sequence[Disagreement],
+    decision: Literal["local", "remote"] | Decide,
 ) -> dict[str, Any]:
     """Put into a merged document what was decided about each disagreement."""
     if decision == "remote":
         return merged
     chosen = {
-        found.path: found.local if decision == "local" else decision(obj, found)  # type: ignore[operator]
+        found.path: found.local if decision == "local" else decision(obj, found)
         for found in disagreements
     }
     return Changes(set=chosen).apply(merged)

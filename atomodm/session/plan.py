@@ -65,9 +65,7 @@ class Write:
             return Insert(collection, self.id, self.data)
         if self.kind is WriteKind.REPLACE:
             return Replace(collection, self.id, self.data)
-        return Update(
-            collection, self.id, self.obj.__revision__ or 0, self.changes, self.data, self.obj.__snapshot__
-        )
+        return Update(collection, self.id, self.obj.__revision__ or 0, self.changes, self.data, self.obj.__snapshot__)
 
     def describe(self) -> str:
         """One line for people: what happens to which document, without values."""
@@ -140,7 +138,9 @@ class Planner:
         """The id of a referenced object that has none."""
         deleted = obj.__tracking__ is not None and obj.__tracking__.deleted
         if not self._graph and not deleted and id(obj) not in self._roots:
-            raise SaveError("it refers to an object that was never saved; save that first, or with graph=True", model=obj.__model__)
+            raise SaveError(
+                "it refers to an object that was never saved; save that first, or with graph=True", model=obj.__model__
+            )
         return provisional_id(obj)
 
     def _write(self, obj: Any) -> Write:
@@ -157,7 +157,9 @@ class Planner:
             return Write(obj, WriteKind.REPLACE, cache, obj._id, data, _WHOLE)
         changes = changes_of(obj, document, data)
         if "_id" in changes.set:
-            raise PrimaryKeyChanged("the primary key of a stored object cannot change; save a new object", model=obj.__model__)
+            raise PrimaryKeyChanged(
+                "the primary key of a stored object cannot change; save a new object", model=obj.__model__
+            )
         self._refuse_deleted(obj, changes)
         kind = WriteKind.UPDATE if changes else WriteKind.NOTHING
         if changes:
@@ -202,7 +204,7 @@ class Planner:
 
 
 def _must_be_written(obj: Any) -> bool:
-    """Whether a graph save writes a referenced object: it is new, or observers signalled edits; a deleted one is not."""
+    """Whether a graph save writes a referenced object: it is new or observers signalled edits; never a deleted one."""
     tracking = obj.__tracking__
     if obj.__home__ is None:
         return tracking is None or not tracking.deleted

@@ -134,7 +134,7 @@ class Save:
         return True
 
     def _batches(self, writes: Sequence[Write]) -> list[tuple[Store, list[Write]]]:
-        """The writes by store, referenced objects before those that refer to them; several where one cannot hold them."""
+        """The writes by store, referenced objects before those that refer to them, in parts that the store can hold."""
         by_store: dict[Store, list[Write]] = {}
         for write in reversed(writes):
             by_store.setdefault(write.cache.store, []).append(write)
@@ -145,7 +145,8 @@ class Save:
             if most is not None and len(part) > most:
                 if self._atomic is not False:
                     raise BatchTooLarge(
-                        f"{len(part)} documents in one save, {most} at most; save in parts or with atomic=False", store=store.url
+                        f"{len(part)} documents in one save, {most} at most; save in parts or with atomic=False",
+                        store=store.url,
                     )
                 batches.extend((store, part[start : start + most]) for start in range(0, len(part), most))
             else:
@@ -159,7 +160,9 @@ class Save:
         collections = {write.cache.collection for write in part}
         enough = widest is Atomicity.STORE or (widest is Atomicity.COLLECTION and len(collections) == 1)
         if stores > 1 or not enough:
-            raise UnsupportedOperation("these objects cannot be saved all or nothing; save with atomic=False", store=store.url)
+            raise UnsupportedOperation(
+                "these objects cannot be saved all or nothing; save with atomic=False", store=store.url
+            )
 
     async def _was_ours(self, write: Write, error: DuplicateKey) -> bool:
         """Whether the document that exists is the one that an earlier try, whose outcome was not known, has written."""
@@ -229,9 +232,7 @@ class Save:
         finally:
             obj.set_notifications_enabled(True)
 
-    def _decide(
-        self, write: Write, merged: dict[str, Any], disagreements: Sequence[Disagreement]
-    ) -> dict[str, Any]:
+    def _decide(self, write: Write, merged: dict[str, Any], disagreements: Sequence[Disagreement]) -> dict[str, Any]:
         """Apply the policy to what both sides changed; gives the document that the object is to have."""
         if not disagreements:
             return merged
@@ -323,5 +324,3 @@ def _take_home(write: Write) -> None:
     obj.__home__ = write.cache
     tracking = obj.__track__()
     tracking.reserved_id = tracking.former_id = tracking.former_home = None
-
-
