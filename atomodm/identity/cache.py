@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections import Counter
 from collections.abc import Hashable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -48,6 +49,7 @@ class ObjectCache(MutableMapping[Any, Any]):
         self.objects: dict[Hashable, ref[Any]] = {}
         self.fetching: dict[Hashable, asyncio.Future[bool]] = {}
         self.prepared: set[Any] = set()
+        self._readings: list[set[Hashable]] = []
         self._held: dict[int, Any] = {}
         self._sweep_at = _SWEEP_AT_LEAST
 
@@ -148,6 +150,31 @@ class ObjectCache(MutableMapping[Any, Any]):
     def release(self, obj: Any) -> None:
         """Let an object go with the last reference to it."""
         self._held.pop(id(obj), None)
+
+    @contextmanager
+    def reading(self) -> Iterator[set[Hashable]]:
+        """Know, while documents are read, which of them this process has written since.
+
+        What was read of those may be older than what the object has already, and has to be read again.
+
+        Yields
+        ------
+        set
+            Keys of documents written since; it grows.
+        """
+        written: set[Hashable] = set()
+        self._readings.append(written)
+        try:
+            yield written
+        finally:
+            self._readings[:] = [other for other in self._readings if other is not written]
+
+    def wrote(self, _id: Any) -> None:
+        """Tell the reads under way that this process has written or deleted a document."""
+        if self._readings:
+            key = id_key(_id)
+            for written in self._readings:
+                written.add(key)
 
     def sweep(self) -> None:
         """Drop dead references when many were added since the last time."""

@@ -62,11 +62,12 @@ class ModelSource(Generic[T]):
         await self.ready()
         cache = self.cache
         chunks: Any = self._store.find(cache.collection, find)
-        try:
-            async for chunk in chunks:
-                yield await Fetch(cache, self._model, fetch).objects_of(chunk)
-        finally:
-            await chunks.aclose()
+        with cache.reading() as written:
+            try:
+                async for chunk in chunks:
+                    yield await Fetch(cache, self._model, fetch).objects_of(chunk, written)
+            finally:
+                await chunks.aclose()
 
     async def count(self, filter: Node) -> int:
         """How many documents match."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -47,7 +47,8 @@ class Fetch:
         self._left = depth
         self._frontier: dict[ObjectCache, dict[Hashable, Any]] = {}
         self._caches: dict[Any, ObjectCache] = {}
-        self._refreshes: list[tuple[Any, dict[str, Any], bytes, int]] = []
+        self._refreshes: list[tuple[Any, bytes, int]] = []
+        self._deferred: list[tuple[Any, dict[str, Any], bytes, int]] = []
         self._told = Announcements()
         self._awaits = anything_to_await()
         self._turn_ends = perf_counter() + _TURN
@@ -77,25 +78,30 @@ class Fetch:
 
     # -- documents that were asked for ------------------------------------------------------------------------------
 
-    async def objects_of(self, chunk: Chunk) -> list[Any]:
-        """The objects of the documents in a chunk, and of what they refer to."""
+    async def objects_of(self, chunk: Chunk, written: Container[Hashable] = ()) -> list[Any]:
+        """The objects of the documents in a chunk, and of what they refer to.
+
+        Parameters
+        ----------
+        chunk : Chunk
+        written : container
+            Keys of documents that this process has written since they were read, see `ObjectCache.reading`.
+        """
         found: list[Any] = []
         for start in range(0, len(chunk.documents), _SLICE):
             documents = chunk.documents[start : start + _SLICE]
             revisions = chunk.revisions[start : start + _SLICE]
             if self._awaits or hooks_of(self.model).awaits:
-                for data, revision in zip(documents, revisions, strict=True):
-                    found.append(await self._meet_awaiting(decode(data), data, revision))
+                for data, revision, document in zip(documents, revisions, decode_all(documents), strict=True):
+                    found.append(self._meet(id_key(document["_id"]), document, data, revision))
             else:
-                found.extend(self._hydrate(documents, revisions))
+                hydrate = generated_for(self.model).hydrate
+                found += hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
+            await self._fill_deferred()
             await self._breathe()
         self.origin.sweep()
-        await self.complete()
+        await self.complete(written)
         return found
-
-    def _hydrate(self, documents: Sequence[bytes], revisions: Sequence[int]) -> list[Any]:
-        hydrate = generated_for(self.model).hydrate
-        return hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
 
     def _meet(self, key: Hashable, document: dict[str, Any], data: bytes, revision: int) -> Any:
         """Take a document whose object is known already, or is of another class than was asked for."""
@@ -103,24 +109,22 @@ class Fetch:
         obj = self.origin.find(key)
         if obj is None:
             obj = self.origin.object_for(model, document["_id"])
-        if obj.__snapshot__ is None:
-            check_fits(obj, model)
+        check_fits(obj, model)
+        if obj.__snapshot__ is not None:
+            if obj.__revision__ != revision:
+                self._refreshes.append((obj, data, revision))
+        elif self._awaits or hooks_of(model).awaits:
+            self._deferred.append((obj, document, data, revision))
+        else:
             fill(obj, document, data, revision, self.scope, self._told)
-        elif obj.__revision__ != revision:
-            check_fits(obj, model)
-            self._refreshes.append((obj, document, data, revision))
         return obj
 
-    async def _meet_awaiting(self, document: dict[str, Any], data: bytes, revision: int) -> Any:
-        """`_meet` for models whose restoring awaits code of the program's."""
-        model = check_model(self.model, document)
-        obj = self.origin.object_for(model, document["_id"])
-        check_fits(obj, model)
-        if obj.__snapshot__ is None:
-            await self._fill_awaiting(obj, document, data, revision)
-        elif obj.__revision__ != revision:
-            self._refreshes.append((obj, document, data, revision))
-        return obj
+    async def _fill_deferred(self) -> None:
+        """Fill the objects whose restoring awaits code of the program's."""
+        deferred, self._deferred = self._deferred, []
+        for obj, document, data, revision in deferred:
+            if obj.__snapshot__ is None:
+                await self._fill_awaiting(obj, document, data, revision)
 
     async def _fill_awaiting(self, obj: Any, document: dict[str, Any], data: bytes, revision: int) -> None:
         model = spec_of(type(obj)).model
@@ -142,7 +146,7 @@ class Fetch:
         await self._fetch(cache, {id_key(obj._id): obj for obj in objects})
         await self.complete()
 
-    async def complete(self) -> None:
+    async def complete(self, written: Container[Hashable] = ()) -> None:
         """Fetch the remaining levels, then apply to loaded objects what changed, then tell observers."""
         while self._frontier and self._left != 0:
             if self._left is not None:
@@ -151,15 +155,40 @@ class Fetch:
             for cache, wanted in level.items():
                 await self._fetch(cache, wanted)
         refreshes, self._refreshes = self._refreshes, []
-        for obj, document, data, revision in refreshes:
-            await self._refresh(obj, document, data, revision)
+        overtaken = [obj for obj, data, revision in refreshes if not await self._refresh(obj, data, revision, written)]
+        if overtaken:
+            await self.follow(overtaken)
         self._told.send()
 
-    async def _refresh(self, obj: Any, document: dict[str, Any], data: bytes, revision: int) -> None:
+    async def follow(self, objects: Sequence[Any]) -> bool:
+        """Have loaded objects of the first cache follow their documents; False when some of these are gone."""
+        found = True
+        while objects:
+            with self.origin.reading() as written:
+                by_key = {id_key(obj._id): obj for obj in objects if obj.__home__ is not None}
+                chunk = await self.origin.store.get(self.origin.collection, [obj._id for obj in by_key.values()])
+                found = found and len(chunk.documents) == len(by_key)
+                objects = [
+                    obj
+                    for data, revision, document in zip(
+                        chunk.documents, chunk.revisions, decode_all(chunk.documents), strict=True
+                    )
+                    for obj in [by_key[id_key(document["_id"])]]
+                    if not await self._refresh(obj, data, revision, written)
+                ]
+        return found
+
+    async def _refresh(self, obj: Any, data: bytes, revision: int, written: Container[Hashable]) -> bool:
+        """Have one object follow; False when this process has written the document since it was read."""
+        if obj.__home__ is None or obj.__revision__ == revision:
+            return True
+        if id_key(obj._id) in written:
+            return False
         if hooks_of(spec_of(type(obj)).model).awaits and not (obj.__tracking__ is not None and obj.__tracking__.dirty):
-            await self._fill_awaiting(obj, document, data, revision)
+            await self._fill_awaiting(obj, decode(data), data, revision)
         else:
             refresh(obj, data, revision, self.scope, self._told)
+        return True
 
     async def _fetch(self, cache: ObjectCache, wanted: dict[Hashable, Any]) -> None:
         """Fill objects from their documents; those whose documents are gone stay unloaded."""
@@ -184,23 +213,38 @@ class Fetch:
             cache.fetching[key] = done
         succeeded = False
         try:
-            chunk = await cache.store.get(cache.collection, [obj._id for obj in mine.values()])
-            await self.fill_documents(mine, chunk)
+            while mine:
+                with cache.reading() as written:
+                    chunk = await cache.store.get(cache.collection, [obj._id for obj in mine.values()])
+                    mine = await self.fill_documents(mine, chunk, written)
             succeeded = True
         finally:
-            for key in mine:
-                if cache.fetching.get(key) is done:
+            for key, future in list(cache.fetching.items()):
+                if future is done:
                     del cache.fetching[key]
             done.set_result(succeeded)
 
-    async def fill_documents(self, wanted: dict[Hashable, Any], chunk: Chunk, *, again: bool = False) -> None:
-        """Fill unloaded objects from the documents in a chunk; loaded ones too when `again`."""
+    async def fill_documents(
+        self, wanted: dict[Hashable, Any], chunk: Chunk, written: Container[Hashable] = (), *, again: bool = False
+    ) -> dict[Hashable, Any]:
+        """Fill unloaded objects from the documents in a chunk; loaded ones too when `again`.
+
+        Returns
+        -------
+        dict
+            Those of `wanted` whose documents this process has written since they were read.
+        """
+        overtaken: dict[Hashable, Any] = {}
         for start in range(0, len(chunk.documents), _SLICE):
             documents = chunk.documents[start : start + _SLICE]
             revisions = chunk.revisions[start : start + _SLICE]
             for data, revision, document in zip(documents, revisions, decode_all(documents), strict=True):
-                obj = wanted[id_key(document["_id"])]
+                key = id_key(document["_id"])
+                obj = wanted[key]
                 if obj.__snapshot__ is not None and not again:
+                    continue
+                if key in written:
+                    overtaken[key] = obj
                     continue
                 tag = document.get("__model__")
                 if tag is not None and tag != obj.__model__:
@@ -210,6 +254,7 @@ class Fetch:
                 else:
                     fill(obj, document, data, revision, self.scope, self._told)
             await self._breathe()
+        return overtaken
 
     async def fill_new(self, obj: Any, state: dict[str, Any]) -> None:
         """Fill an object that has no document from a state."""
@@ -225,11 +270,6 @@ class Fetch:
                 obj.set_notifications_enabled(True)
             self._told.add_new(obj)
         obj.__restored__ = True
-
-    async def refresh_object(self, obj: Any, data: bytes, revision: int) -> None:
-        """Let a loaded object follow its document, unless it is at that revision already."""
-        if obj.__revision__ != revision:
-            await self._refresh(obj, decode(data), data, revision)
 
     async def _breathe(self) -> None:
         """Let the loop have its turn when this one has lasted long enough."""

@@ -109,10 +109,7 @@ def resolve(
     """Put into a merged document what was decided about each disagreement."""
     if decision == "remote":
         return merged
-    chosen = {
-        found.path: found.local if decision == "local" else decision(obj, found)
-        for found in disagreements
-    }
+    chosen = {found.path: found.local if decision == "local" else decision(obj, found) for found in disagreements}
     return Changes(set=chosen).apply(merged)
 
 

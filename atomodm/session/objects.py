@@ -65,12 +65,10 @@ async def refresh(obj: Any, cache: ObjectCache) -> None:
         if not await load(obj, cache):
             raise _missing(obj, cache)
         return
-    chunk = await cache.store.get(cache.collection, [obj._id])
-    if not chunk.documents:
+    fetch = Fetch(cache, spec_of(type(obj)).model)
+    if not await fetch.follow([obj]):
         obj.__state__.stale = True
         raise _missing(obj, cache)
-    fetch = Fetch(cache, spec_of(type(obj)).model)
-    await fetch.refresh_object(obj, chunk.documents[0], chunk.revisions[0])
     for model, _id in references_of(obj):
         fetch.object_for(model, _id)
     await fetch.complete()
@@ -120,6 +118,7 @@ def mark_deleted(obj: Any) -> None:
     tracking.assumed = None
     if cache is not None:
         cache.forget(obj, _id)
+        cache.wrote(_id)
     obj.__home__ = None
     obj.__snapshot__ = None
     obj.__revision__ = None

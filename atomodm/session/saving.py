@@ -28,7 +28,7 @@ from ..serializer import FlattenScope, Form
 from .announce import Announcements
 from .documents import before_of, flatten_document, provisional_id
 from .fetch import Fetch
-from .fill import differing, fill, settle, take
+from .fill import differing, fill, settle, settle_quietly, take
 from .merge import Decide, Disagreement, merge, resolve
 from .plan import FindCache, Planner, Write, WriteKind
 
@@ -226,11 +226,7 @@ class Save:
         document = self._decide(write, merged.document, merged.disagreements)
         names = differing(spec, local, document, set())
         take(obj, document, names, fetch.scope, told)
-        obj.set_notifications_enabled(False)
-        try:
-            settle(obj, data, revision)
-        finally:
-            obj.set_notifications_enabled(True)
+        settle_quietly(obj, data, revision)
 
     def _decide(self, write: Write, merged: dict[str, Any], disagreements: Sequence[Disagreement]) -> dict[str, Any]:
         """Apply the policy to what both sides changed; gives the document that the object is to have."""
@@ -296,6 +292,7 @@ def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
     for position, write in enumerate(writes):
         obj = write.obj
         tracking = obj.__tracking__
+        write.cache.wrote(write.id)
         revision = obj.__revision__ if outcome is None else outcome.revisions[position]
         if obj.__home__ is None:
             _take_home(write)
