@@ -65,7 +65,14 @@ def encode(document: Mapping[str, Any]) -> bytes:
         raise ValueNotStorable(f"BSON refuses this document ({type(error).__name__})") from None
     if len(data) > MAX_SIZE:
         raise DocumentTooLarge(f"the document takes {len(data):,} bytes, the limit is {MAX_SIZE:,}")
+    if _may_be_deep(data):
+        check_values(document)
     return data
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """Whether a document may have too many levels, which BSON itself takes: each costs 8 bytes and a mark at least."""
+    return len(data) > 8 * MAX_DEPTH and data.count(b"\x03") + data.count(b"\x04") >= MAX_DEPTH
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -95,7 +102,9 @@ def check_values(document: Any, path: str = "", depth: int = 0) -> None:
     if isinstance(document, Mapping):
         for key, value in document.items():
             if not isinstance(key, str):
-                raise ValueNotStorable(f"a key is {describe_type(key)}; keys of documents are strings", path=path or None)
+                raise ValueNotStorable(
+                    f"a key is {describe_type(key)}; keys of documents are strings", path=path or None
+                )
             _check_text(key, path)
             if "\0" in key:
                 raise InvalidText("a key holds a NUL character", path=path or None)
@@ -116,14 +125,18 @@ def _check_text(text: str, path: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidText("text holds a lone surrogate", path=path.encode("utf-8", "replace").decode() or None) from None
+        raise InvalidText(
+            "text holds a lone surrogate", path=path.encode("utf-8", "replace").decode() or None
+        ) from None
 
 
 def _check_scalar(value: Any, path: str) -> None:
     try:
         bson.encode({"": value}, False, CODEC_OPTIONS)
     except InvalidDocument:
-        raise FlattenProcessorDoesNotExist(f"no converter is registered for {describe_type(value)}", path=path or None) from None
+        raise FlattenProcessorDoesNotExist(
+            f"no converter is registered for {describe_type(value)}", path=path or None
+        ) from None
     except (OverflowError, UnicodeError, ValueError, TypeError) as error:
         raise ValueNotStorable(
             f"a {describe_type(value)} cannot be encoded ({type(error).__name__})", path=path or None

@@ -215,7 +215,9 @@ class Conflict(SaveError):
 
     code = "save.conflict"
 
-    def __init__(self, message: str, *, paths: Iterable[str] = (), model: str | None = None, store: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, paths: Iterable[str] = (), model: str | None = None, store: str | None = None
+    ) -> None:
         self.paths = tuple(paths)
         super().__init__(message, model=model, path=", ".join(self.paths) or None, store=store)
 

@@ -85,7 +85,7 @@ class ModelResolver:
                 path, kind, rest = f"{path}.{name}", inner.value if isinstance(inner, DictType) else ANY, rest[1:]
             else:
                 break
-            is_array = is_array or isinstance(kind, _ARRAYS)
+            is_array = isinstance(kind, _ARRAYS)
         if rest and rest[0] not in LOOKUPS:
             raise self._unknown(rest[0], path, self._candidates(kind))
         reference = _item_of(kind) if isinstance(kind, _ARRAYS) else kind

@@ -1,0 +1,67 @@
+"""The catalogues that a store handle knows, and how they change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from .catalogue import Catalogue
+from .driver import CollectionChanges, Commit, Driver, IndexRef, LogEntry
+from .record import encode_record
+
+
+class Catalogues:
+    """A cache of catalogues; the driver refuses what was done with one that is out of date.
+
+    Parameters
+    ----------
+    driver : Driver
+    keep : int
+        Log positions to keep, as in `LogEntry`.
+    """
+
+    def __init__(self, driver: Driver, keep: int) -> None:
+        self._driver = driver
+        self._keep = keep
+        self._known: dict[str, Catalogue] = {}
+
+    async def get(self, collection: str) -> Catalogue:
+        """The catalogue as this handle knows it."""
+        known = self._known.get(collection)
+        return known if known is not None else await self.reload(collection)
+
+    async def reload(self, collection: str) -> Catalogue:
+        """The catalogue as it stands in the store."""
+        catalogue = Catalogue.of(await self._driver.state(collection))
+        self._known[collection] = catalogue
+        return catalogue
+
+    def forget(self, collections: Iterable[str]) -> None:
+        """Read these catalogues again when they are needed next."""
+        for collection in collections:
+            self._known.pop(collection, None)
+
+    async def change(self, changed: Catalogue, cleared: Iterable[IndexRef] = ()) -> Catalogue:
+        """Store another form of a catalogue, based on the version that it carries.
+
+        Parameters
+        ----------
+        changed : Catalogue
+        cleared : iterable of IndexRef
+            Indexes that lose their entries in the same step.
+
+        Returns
+        -------
+        Catalogue
+            As it stands now, with its new version.
+
+        Raises
+        ------
+        StaleCatalogue
+            Somebody changed it first.
+        """
+        self.forget([changed.collection])
+        changes = CollectionChanges(changed.version, catalogue=changed.encode(), cleared=list(cleared))
+        entry = LogEntry(os.urandom(16), b"", 1, encode_record([]), self._keep)
+        await self._driver.apply(Commit({changed.collection: changes}, entry))
+        return await self.reload(changed.collection)

@@ -1,0 +1,48 @@
+"""Values that a query compares with: the same domain as stored values, and a copy that nobody else can change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..encoding import MAX_DEPTH, decode, encode
+from ..errors import InvalidQuery, NestingTooDeep, ValueNotStorable
+
+
+def stored_operand(value: Any, what: str, *, path: str | None = None, model: str | None = None) -> Any:
+    """Give `value` as it would be read back from a store.
+
+    Tuples become lists, aware datetimes naive ones in UTC, patterns of Python ``bson.Regex``, and so on.
+
+    Parameters
+    ----------
+    value : object
+    what : str
+        The operator or lookup, for messages.
+    path, model : str, optional
+        For messages.
+
+    Raises
+    ------
+    InvalidQuery
+        No stored value can be like this.
+    """
+    try:
+        _check_depth(value, 0)
+        return decode(encode({"": value}))[""]
+    except ValueNotStorable as error:
+        # Only the error's code: its message has the path inside of the operand, which may be the asker's data.
+        raise InvalidQuery(
+            f"{what} has an operand that cannot be stored ({error.code})", path=path, model=model
+        ) from None
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise NestingTooDeep
+    if isinstance(value, Mapping):
+        for item in value.values():
+            _check_depth(item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_depth(item, depth + 1)

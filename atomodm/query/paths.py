@@ -1,0 +1,157 @@
+"""Dotted paths in decoded documents, by MongoDB's rules.
+
+A part of a path names a field of a document. Where an array stands in the way, the path goes on in each of its elements
+that is a document, and a part that is all digits is also the position of an element. Numbers are plain names in
+documents. A path that ends nowhere gives `MISSING` for each document in which it ends.
+
+An array at the end of a path stands for its elements and for itself, unless it was reached by its position in another
+array: then it is only itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from bson import DBRef
+
+from .keys import NULL_KEY, UNDEFINED_KEY, encode_key
+
+
+class Missing(Enum):
+    """The type of `MISSING`."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+#: What a path gives in a document that lacks it.
+MISSING: Final = Missing.MISSING
+
+
+class Whole(NamedTuple):
+    """An array that a path reached by position, which does not stand for its elements."""
+
+    array: list[Any]
+
+
+@lru_cache(maxsize=1024)
+def compile_path(path: str) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """Make a function that gives what stands at the end of `path`.
+
+    Returns
+    -------
+    callable
+        ``f(document) -> list`` of values, arrays as they are, `Whole` arrays and `MISSING`. The list is empty where
+        the path leads into an array that has no documents.
+    """
+    parts = tuple(path.split("."))
+    if len(parts) == 1:
+
+        def ends(document: Mapping[str, Any]) -> list[Any]:
+            return [document.get(path, MISSING)]
+
+    else:
+
+        def ends(document: Mapping[str, Any]) -> list[Any]:
+            found: list[Any] = []
+            _walk_document(document, parts, 0, found)
+            return found
+
+    return ends
+
+
+def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
+    """Give the values that a condition on `path` is tried on: one that fulfils it is enough.
+
+    Returns
+    -------
+    list
+        For an array its elements, then the array itself; `MISSING` for each document that lacks the path.
+    """
+    values: list[Any] = []
+    for end in compile_path(path)(document):
+        if type(end) is list:
+            values.extend(end)
+            values.append(end)
+        else:
+            values.append(end.array if type(end) is Whole else end)
+    return values
+
+
+def index_keys(document: Mapping[str, Any], path: str) -> list[bytes]:
+    """Give the keys under which an index on `path` has `document`: distinct, ascending and never none.
+
+    There is one key for each element of an array. As in MongoDB, an empty array is `UNDEFINED_KEY`, below all keys of
+    values; what is missing is `NULL_KEY`, and so is a document that gives nothing at all, so that every document is in
+    the index. An array has no key as a whole, except an array inside of another one, which is an element:
+    `atomodm.query.bounds` looks for a whole array under its first element.
+    """
+    keys: set[bytes] = set()
+    for end in compile_path(path)(document):
+        if type(end) is list:
+            if end:
+                keys.update(map(encode_key, end))
+            else:
+                keys.add(UNDEFINED_KEY)
+        elif type(end) is Whole:
+            keys.add(encode_key(end.array))
+        else:
+            keys.add(NULL_KEY if end is MISSING else encode_key(end))
+    return sorted(keys) if keys else [NULL_KEY]
+
+
+def as_document(value: Any) -> Mapping[str, Any] | None:
+    """Give `value` as a mapping if it is a document, a reference of BSON's own kind included, else None."""
+    if type(value) is dict or isinstance(value, Mapping):
+        return value
+    return value.as_doc() if isinstance(value, DBRef) else None
+
+
+def _walk_document(document: Mapping[str, Any], parts: tuple[str, ...], position: int, found: list[Any]) -> None:
+    last = len(parts)
+    place: Any = document
+    while position < last:
+        value = place.get(parts[position], MISSING)
+        position += 1
+        if position == last:
+            found.append(value)
+        elif type(value) is list:
+            _walk_array(value, parts, position, found)
+            return
+        else:
+            place = as_document(value)
+            if place is None:
+                found.append(MISSING)
+                return
+
+
+def _walk_array(array: list[Any], parts: tuple[str, ...], position: int, found: list[Any]) -> None:
+    for item in array:
+        document = as_document(item)
+        if document is not None:
+            _walk_document(document, parts, position, found)
+    index = array_index(parts[position])
+    if index is None or index >= len(array):
+        return
+    item = array[index]
+    position += 1
+    if position == len(parts):
+        found.append(Whole(item) if type(item) is list else item)
+    elif type(item) is list:
+        _walk_array(item, parts, position, found)
+    else:
+        document = as_document(item)
+        if document is not None:
+            _walk_document(document, parts, position, found)
+
+
+def array_index(part: str) -> int | None:
+    """Give the position that a part of a path names, or None; ``"01"`` names none, nor what no array reaches."""
+    if part.isascii() and part.isdigit() and len(part) <= 9 and (part == "0" or part[0] != "0"):
+        return int(part)
+    return None

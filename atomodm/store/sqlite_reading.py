@@ -1,0 +1,218 @@
+"""Reads SQLite stores: functions that run on a connection's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ..engine.driver import CollectionState, IndexRef, LoggedCommit, Page, Place, Row
+from ..errors import StaleCatalogue, TokenLost
+from ..query.bounds import Range
+from ..query.keys import HIGHEST, LOWEST
+
+#: Bytes of documents after which a page of a scan ends.
+PAGE_BYTES: Final = 4 * 1024 * 1024
+#: Rows fetched between two looks at that.
+_FETCHED: Final = 64
+#: Ids in one statement; shorter lists are filled up, so that there are two statements in all.
+_IDS: Final = (16, 128)
+
+# Ids are never empty, so that (low, b"") lies before all entries of the key low. Every key and id is a parameter.
+_SCAN_ENTRIES: Final = """
+    SELECT e.key, e.id, d.revision, d.data
+    FROM entries AS e CROSS JOIN documents AS d ON d.collection = e.collection AND d.id = e.id
+    WHERE e.collection = ? AND e.index_number = ? AND """
+_SCAN_CLAIMS: Final = _SCAN_ENTRIES.replace("entries", "claims")
+_SCAN: Final[dict[tuple[str, bool], str]] = {
+    ("entries", False): _SCAN_ENTRIES + "(e.key, e.id) > (?, ?) AND e.key < ? ORDER BY e.key, e.id LIMIT ?",
+    ("entries", True): _SCAN_ENTRIES + "(e.key, e.id) < (?, ?) AND e.key >= ? ORDER BY e.key DESC, e.id DESC LIMIT ?",
+    ("claims", False): _SCAN_CLAIMS + "e.key >= ? AND e.key < ? ORDER BY e.key LIMIT ?",
+    ("claims", True): _SCAN_CLAIMS + "e.key >= ? AND e.key < ? ORDER BY e.key DESC LIMIT ?",
+    ("documents", False): """
+        SELECT id, id, revision, data FROM documents
+        WHERE collection = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?""",
+    ("documents", True): """
+        SELECT id, id, revision, data FROM documents
+        WHERE collection = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?""",
+}
+_COUNT: Final = {
+    "documents": "SELECT count(*) FROM (SELECT 1 FROM documents WHERE collection = ? AND id >= ? AND id < ? LIMIT ?)",
+    **{
+        table: f"""
+        SELECT count(*) FROM (
+            SELECT 1 FROM {table} WHERE collection = ? AND index_number = ? AND key >= ? AND key < ? LIMIT ?)"""
+        for table in ("entries", "claims")
+    },
+}
+_GET: Final = """
+    SELECT id, revision, data FROM documents
+    WHERE collection = (SELECT number FROM collections WHERE name = ?) AND id """
+_GET_MANY: Final = {size: _GET + f"IN ({', '.join('?' * size)})" for size in _IDS}
+
+Connection = sqlite3.Connection
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Let several statements see the same state."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        # SQLite ends a transaction by itself when it cannot read on.
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
+def state(connection: Connection, name: str) -> CollectionState:
+    """As `Driver.state`."""
+    row = connection.execute(
+        "SELECT name, version, catalogue, documents FROM collections WHERE name = ?", (name,)
+    ).fetchone()
+    return CollectionState(name) if row is None else CollectionState(*row)
+
+
+def states(connection: Connection) -> list[CollectionState]:
+    """As `Driver.states`."""
+    return [
+        CollectionState(*row)
+        for row in connection.execute("SELECT name, version, catalogue, documents FROM collections")
+    ]
+
+
+def get(connection: Connection, name: str, ids: Sequence[bytes]) -> list[Row]:
+    """As `Driver.get`."""
+    wanted = list(dict.fromkeys(ids))
+    if len(wanted) == 1:
+        return connection.execute(_GET + "= ?", (name, wanted[0])).fetchall()
+    found: list[Row] = []
+    with snapshot(connection):
+        start = 0
+        while start < len(wanted):
+            size = _IDS[0] if len(wanted) - start <= _IDS[0] else _IDS[-1]
+            part = wanted[start : start + size]
+            filling = [None] * (size - len(part))
+            found += connection.execute(_GET_MANY[size], (name, *part, *filling))
+            start += size
+    return found
+
+
+def scan(
+    connection: Connection,
+    name: str,
+    index: IndexRef | None,
+    ranges: Sequence[Range],
+    limit: int,
+    after: Place | None,
+    reverse: bool,
+    version: int | None,
+) -> Page:
+    """As `Driver.scan`."""
+    with snapshot(connection):
+        number = _collection(connection, name, version)
+        rows: list[tuple[bytes, bytes, int, bytes]] = []
+        size = 0
+        table = _table(index)
+        for bounds in ranges:
+            wanted = limit - len(rows)
+            if number is None or wanted <= 0 or size >= PAGE_BYTES:
+                break
+            places = _places(table, bounds, after, reverse)
+            if places is None:
+                continue
+            numbers = (number,) if index is None else (number, index.number)
+            cursor = connection.execute(_SCAN[table, reverse], (*numbers, *places, wanted))
+            while size < PAGE_BYTES and (part := cursor.fetchmany(_FETCHED)):
+                rows += part
+                size += sum([len(row[3]) for row in part])
+            cursor.close()
+    more = len(rows) >= limit or size >= PAGE_BYTES
+    if not rows:
+        return Page((), (), (), (), more)
+    keys, ids, revisions, documents = zip(*rows, strict=True)
+    return Page(keys, ids, revisions, documents, more)
+
+
+def _places(table: str, bounds: Range, after: Place | None, reverse: bool) -> tuple[Any, ...] | None:
+    """The parameters that bound a scan; None where nothing is left of the range."""
+    low, high = bounds
+    if table == "entries":
+        if reverse:
+            end = (high, b"") if after is None else min((high, b""), after)
+            return (*end, low) if end > (low, b"") else None
+        start = (low, b"") if after is None else max((low, b""), after)
+        return (*start, high) if start < (high, b"") else None
+    if after is not None:
+        # The next key after one is the same with a zero byte.
+        low, high = (low, min(high, after[0])) if reverse else (max(low, after[0] + b"\0"), high)
+    return (low, high) if low < high else None
+
+
+def count(
+    connection: Connection,
+    name: str,
+    index: IndexRef | None,
+    ranges: Sequence[Range],
+    limit: int | None,
+    version: int | None,
+) -> int:
+    """As `Driver.count`."""
+    if index is None and tuple(ranges) == ((LOWEST, HIGHEST),):
+        return state(connection, name).documents
+    with snapshot(connection):
+        number = _collection(connection, name, version)
+        if number is None:
+            return 0
+        numbers = (number,) if index is None else (number, index.number)
+        found = 0
+        for bounds in ranges:
+            if limit is not None and found >= limit:
+                break
+            # A negative limit is none.
+            left = -1 if limit is None else limit - found
+            found += connection.execute(_COUNT[_table(index)], (*numbers, *bounds, left)).fetchone()[0]
+        return found
+
+
+def position(connection: Connection) -> int:
+    """As `Driver.position`."""
+    (last,) = connection.execute("SELECT max(last) FROM log").fetchone()
+    return last or 0
+
+
+def log(connection: Connection, since: int, limit: int) -> list[LoggedCommit]:
+    """As `Driver.log`."""
+    with snapshot(connection):
+        row = connection.execute("SELECT first FROM log ORDER BY last LIMIT 1").fetchone()
+        oldest = 1 if row is None else row[0]
+        if not oldest - 1 <= since <= position(connection):
+            raise TokenLost("the change log does not reach back to that position")
+        found: list[LoggedCommit] = []
+        positions = 0
+        cursor = connection.execute(
+            "SELECT first, last, operation_id, origin, record FROM log WHERE last > ? ORDER BY last", (since,)
+        )
+        for first, last, operation_id, origin, record in cursor:
+            size = last - first + 1
+            found.append(LoggedCommit(first, size, operation_id, origin, record))
+            positions += size
+            if positions >= limit:
+                break
+        cursor.close()
+        return found
+
+
+def _table(index: IndexRef | None) -> str:
+    if index is None:
+        return "documents"
+    return "claims" if index.unique else "entries"
+
+
+def _collection(connection: Connection, name: str, version: int | None) -> int | None:
+    """The number of a collection, None when it is not there; checks the version of its catalogue."""
+    row = connection.execute("SELECT number, version FROM collections WHERE name = ?", (name,)).fetchone()
+    if version is not None and version != (0 if row is None else row[1]):
+        raise StaleCatalogue("the index catalogue changed")
+    return None if row is None else int(row[0])

@@ -1,0 +1,221 @@
+"""Applies commits to SQLite stores: functions that run on the writing connection's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from ..engine.driver import Applied, CollectionChanges, Commit, EntryRow, LogEntry, Refused
+from ..errors import StaleCatalogue
+from .sqlite_reading import position
+
+_INSERT: Final = "INSERT INTO documents (collection, id, revision, data) VALUES (?, ?, ?, ?)"
+_UPDATE: Final = "UPDATE documents SET revision = ?, data = ? WHERE collection = ? AND id = ? AND revision = ?"
+_DELETE: Final = "DELETE FROM documents WHERE collection = ? AND id = ? AND revision = ?"
+_REVISION: Final = "SELECT revision FROM documents WHERE collection = ? AND id = ?"
+_REMOVE: Final = "DELETE FROM entries WHERE collection = ? AND index_number = ? AND key = ? AND id = ?"
+_ADD: Final = "INSERT OR IGNORE INTO entries (collection, index_number, key, id) VALUES (?, ?, ?, ?)"
+_RELEASE: Final = "DELETE FROM claims WHERE collection = ? AND index_number = ? AND key = ? AND id = ?"
+# Counts as a change only where the key was free or is the same document's.
+_CLAIM: Final = """
+    INSERT INTO claims (collection, index_number, key, id) VALUES (?, ?, ?, ?)
+    ON CONFLICT (collection, index_number, key) DO UPDATE SET id = excluded.id WHERE id = excluded.id"""
+_OWNER: Final = "SELECT id FROM claims WHERE collection = ? AND index_number = ? AND key = ?"
+_LOG: Final = "INSERT INTO log (last, first, operation_id, origin, record) VALUES (?, ?, ?, ?, ?)"
+
+
+class _Doubt(Exception):
+    """A commit did not do all that it should: something in it is refused."""
+
+
+def apply(connection: sqlite3.Connection, commit: Commit) -> Applied:
+    """As `Driver.apply`.
+
+    The statements carry the conditions, so that a commit that nothing speaks against is not checked beforehand. One
+    that fails is undone and checked document by document, to say what is wrong.
+    """
+    try:
+        return _in_transaction(connection, lambda: _Application(connection, commit).run(careful=False))
+    except (_Doubt, sqlite3.IntegrityError):
+        return _in_transaction(connection, lambda: _Application(connection, commit).run(careful=True))
+
+
+def _in_transaction(connection: sqlite3.Connection, function: Callable[[], Applied]) -> Applied:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        applied = function()
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk ends the transaction by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return applied
+
+
+class _Application:
+    """One commit being applied inside of a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, commit: Commit) -> None:
+        self._connection = connection
+        self._commit = commit
+        self._numbers: dict[str, int] = {}
+
+    def run(self, *, careful: bool) -> Applied:
+        entry = self._commit.log
+        if entry is not None and (former := self._former(entry)) is not None:
+            return former
+        for name, changes in self._commit.collections.items():
+            self._find_collection(name, changes)
+        if careful:
+            self._check()
+        first = position(self._connection) + 1
+        dropped = 0
+        for name, changes in self._commit.collections.items():
+            if changes.dropped:
+                dropped += self._drop(name)
+            else:
+                self._change(name, changes, first)
+        if entry is None:
+            return Applied(0, dropped=dropped)
+        self._append(first, entry)
+        return Applied(first, dropped=dropped)
+
+    def _former(self, entry: LogEntry) -> Applied | None:
+        row = self._connection.execute(
+            "SELECT first, record FROM log WHERE operation_id = ?", (entry.operation_id,)
+        ).fetchone()
+        return None if row is None else Applied(*row)
+
+    def _find_collection(self, name: str, changes: CollectionChanges) -> None:
+        row = self._connection.execute("SELECT number, version FROM collections WHERE name = ?", (name,)).fetchone()
+        if changes.version != (0 if row is None else row[1]):
+            raise StaleCatalogue("the index catalogue changed")
+        if row is not None:
+            self._numbers[name] = row[0]
+
+    # -- checking ------------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """Say what speaks against the commit, if anything does.
+
+        Raises
+        ------
+        Refused
+        """
+        collections = self._commit.collections
+        if mismatched := [
+            (name, id) for name, changes in collections.items() for id in self._mismatched(name, changes)
+        ]:
+            raise Refused(mismatched=mismatched)
+        if taken := [
+            (name, number, id)
+            for name, changes in collections.items()
+            for number, _, id in self._taken(name, changes)
+        ]:
+            raise Refused(taken=taken)
+
+    def _mismatched(self, name: str, changes: CollectionChanges) -> Iterator[bytes]:
+        number = self._numbers.get(name)
+        expected = [(id, 0) for id, _, _ in changes.inserts]
+        expected += [(id, revision) for id, revision, _, _ in changes.updates]
+        expected += [*changes.deletes, *changes.guards]
+        for id, revision in expected:
+            if self._revision(number, id) != revision:
+                yield id
+
+    def _revision(self, number: int | None, id: bytes) -> int:
+        row = self._connection.execute(_REVISION, (number, id)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _taken(self, name: str, changes: CollectionChanges) -> Iterator[EntryRow]:
+        number = self._numbers.get(name)
+        released = set(changes.released)
+        owners: dict[tuple[int, bytes], bytes] = {}
+        for claim in changes.claimed:
+            index, key, id = claim
+            owner = owners.get((index, key))
+            if owner is None:
+                row = self._connection.execute(_OWNER, (number, index, key)).fetchone()
+                owner = None if row is None or (index, key, row[0]) in released else row[0]
+            if owner is None or owner == id:
+                owners[index, key] = id
+            else:
+                yield claim
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def _many(self, statement: str, rows: Iterator[tuple[Any, ...]], expected: int | None = None) -> None:
+        changed = self._connection.executemany(statement, rows).rowcount
+        if expected is not None and changed != expected:
+            raise _Doubt
+
+    def _change(self, name: str, changes: CollectionChanges, first: int) -> None:
+        number = self._numbers.get(name)
+        if number is None:
+            if changes.updates or changes.deletes or any(expected for _, expected in changes.guards):
+                raise _Doubt
+            if not changes.inserts and changes.catalogue is None:
+                return
+            number = self._create(name)
+        for id, expected in changes.guards:
+            if self._revision(number, id) != expected:
+                raise _Doubt
+        if changes.deletes:
+            rows = ((number, id, expected) for id, expected in changes.deletes)
+            self._many(_DELETE, rows, len(changes.deletes))
+        if changes.updates:
+            updates = ((first + offset, data, number, id, expected) for id, expected, data, offset in changes.updates)
+            self._many(_UPDATE, updates, len(changes.updates))
+        if changes.inserts:
+            inserts = ((number, id, first + offset, data) for id, data, offset in changes.inserts)
+            self._many(_INSERT, inserts)
+        self._change_entries(number, changes)
+        if (difference := len(changes.inserts) - len(changes.deletes)) != 0:
+            self._connection.execute(
+                "UPDATE collections SET documents = documents + ? WHERE number = ?", (difference, number)
+            )
+        if changes.catalogue is not None:
+            self._connection.execute(
+                "UPDATE collections SET version = ?, catalogue = ? WHERE number = ?",
+                (first, changes.catalogue, number),
+            )
+
+    def _change_entries(self, number: int, changes: CollectionChanges) -> None:
+        for index in changes.cleared:
+            table = "claims" if index.unique else "entries"
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE collection = ? AND index_number = ?", (number, index.number)
+            )
+        for statement, entries, expected in (
+            (_REMOVE, changes.removed, None),
+            (_ADD, changes.added, None),
+            (_RELEASE, changes.released, None),
+            (_CLAIM, changes.claimed, len(changes.claimed)),
+        ):
+            if entries:
+                self._many(statement, ((number, *entry) for entry in entries), expected)
+
+    def _create(self, name: str) -> int:
+        cursor = self._connection.execute(
+            "INSERT INTO collections (name, version, catalogue, documents) VALUES (?, 0, x'', 0)", (name,)
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _drop(self, name: str) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            return 0
+        execute = self._connection.execute
+        documents = execute("DELETE FROM documents WHERE collection = ?", (number,)).rowcount
+        execute("DELETE FROM entries WHERE collection = ?", (number,))
+        execute("DELETE FROM claims WHERE collection = ?", (number,))
+        execute("DELETE FROM collections WHERE number = ?", (number,))
+        return documents
+
+    def _append(self, first: int, entry: LogEntry) -> None:
+        last = first + entry.size - 1
+        self._connection.execute(_LOG, (last, first, entry.operation_id, entry.origin, entry.record))
+        self._connection.execute("DELETE FROM log WHERE last < ?", (first - entry.keep,))

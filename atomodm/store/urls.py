@@ -1,0 +1,126 @@
+"""Store URLs: reading them, and writing them without what must not be shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ..errors import InvalidURL
+
+#: Stands for what is not shown.
+HIDDEN = "***"
+
+_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|auth|cred|user|sign", re.IGNORECASE)
+_PARTS = re.compile(
+    r"(?P<scheme>[^:/?#]*://)?(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?", re.DOTALL
+)
+
+
+def redact(url: str) -> str:
+    """Give a URL without user names, passwords and query values whose names look secret.
+
+    It works on whatever text stands for a URL, well-formed or not.
+    """
+    found = _PARTS.fullmatch(url)
+    assert found is not None, "every part of the pattern may be empty"
+    scheme, authority, path = found["scheme"] or "", found["authority"], found["path"]
+    if "@" in authority:
+        authority = f"{HIDDEN}@{authority.rpartition('@')[2]}"
+    elif authority and "@" in path:
+        # A password with an unescaped slash in it.
+        authority, path = f"{HIDDEN}@", path.rpartition("@")[2]
+    query = found["query"] or ""
+    if "@" in query or "@" in (found["fragment"] or ""):
+        # A password with an unescaped question or number mark in it: nothing before the last @ can be trusted.
+        rest = (query + (found["fragment"] or "")).rpartition("@")[2]
+        return f"{scheme}{HIDDEN}@{rest.partition('?')[0]}"
+    items = [item.partition("=") for item in query[1:].split("&")] if query else []
+    shown = [f"{name}{mark}{HIDDEN if mark and _SECRET_NAME.search(name) else value}" for name, mark, value in items]
+    return scheme + authority + path + ("?" + "&".join(shown) if query else "")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreURL:
+    """A store's address, taken apart.
+
+    Attributes
+    ----------
+    shown : str
+        The whole URL without what must not be shown.
+    scheme : str
+    host : str
+        What stands between ``//`` and the next slash, without user name and password.
+    path : str
+        From the slash on.
+    options : mapping of str to str
+        The query.
+    """
+
+    shown: str
+    scheme: str
+    host: str
+    path: str
+    options: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, url: str, options: Collection[str] = ()) -> StoreURL:
+        """Take a URL apart; `options` are the names that its query may have.
+
+        Raises
+        ------
+        InvalidURL
+            It is malformed, or has an option that is not known; the message shows no credentials.
+        """
+        shown = redact(url)
+        try:
+            parts = urlsplit(url)
+            query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+            host = unquote(parts.netloc.rpartition("@")[2])
+        except ValueError:
+            # The reason may show a part of the URL.
+            raise InvalidURL("the URL cannot be read", store=shown) from None
+        if parts.fragment:
+            raise InvalidURL("a '#' has no meaning in a store's URL; in names it is written as %23", store=shown)
+        found: dict[str, str] = {}
+        for name, value in query:
+            if name not in options:
+                known = ", ".join(sorted(options)) or "none"
+                raise InvalidURL(f"unknown option {name!r}; known are: {known}", store=shown)
+            if name in found:
+                raise InvalidURL(f"option {name!r} is given twice", store=shown)
+            found[name] = value
+        return cls(shown, parts.scheme, host, unquote(parts.path), found)
+
+    def number(self, name: str, default: float, *, least: float) -> float:
+        """Read an option that is a number.
+
+        Raises
+        ------
+        InvalidURL
+            It is none, or is less than `least`.
+        """
+        text = self.options.get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value < float("inf"):
+            raise InvalidURL(f"option {name!r} must be a number, {least:g} or more", store=self.shown)
+        return value
+
+    def choice(self, name: str, default: str, choices: Collection[str]) -> str:
+        """Read an option that is one of some words.
+
+        Raises
+        ------
+        InvalidURL
+            It is another one.
+        """
+        value = self.options.get(name, default)
+        if value not in choices:
+            raise InvalidURL(f"option {name!r} must be one of: {', '.join(choices)}", store=self.shown)
+        return value
