@@ -291,7 +291,11 @@ def _add_hydrate(source: Source, spec: ModelSpec, ordered: Sequence[FieldSpec], 
     source.add(*_assignments(source, spec, ordered, hooks), indent=3)
     source.add(
         "except Exception:",
-        "    _restore_carefully(obj, document, scope, _spec, _restorers)",
+        "    try:",
+        "        _restore_carefully(obj, document, scope, _spec, _restorers)",
+        "    except BaseException:",
+        "        del objects[key]",
+        "        raise",
         "obj.__restored__ = True",
         "obj.__home__ = cache",
         "obj.__snapshot__ = data",

@@ -7,7 +7,7 @@ from typing import Any
 from ..encoding import decode
 from ..errors import WrongModel
 from ..model import spec_of
-from ..model.unloaded import mark_loaded
+from ..model.unloaded import mark_loaded, mark_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form, RestoreScope, generated_for
 from ..serializer.carefully import restore_carefully, stored_key
@@ -56,6 +56,9 @@ def fill(
         for name, value in edited.items():
             setattr(obj, name, value)
         settle(obj, data, revision)
+    except BaseException:
+        mark_unloaded(obj)
+        raise
     finally:
         obj.set_notifications_enabled(muted)
     if before is not None:
@@ -126,7 +129,7 @@ def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: Rest
     """
     spec = spec_of(type(obj))
     generated = generated_for(spec.model)
-    before = values_of(obj) if observed(obj) else None
+    before = values_of(obj)
     muted = obj.set_notifications_enabled(False)
     try:
         scope.enter(document, obj)
@@ -137,7 +140,14 @@ def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: Rest
             chosen = [(field, restore) for field, restore in generated.restorers if field.name in names]
             present = [(field, restore) for field, restore in chosen if stored_key(field, document) is not None]
             restore_carefully(obj, document, scope, spec, present)
+    except BaseException:
+        for field in spec.fields:
+            if before[field.name] is None:
+                field.member.del_slot(obj)
+            else:
+                field.member.set_slot(obj, before[field.name])
+        raise
     finally:
         obj.set_notifications_enabled(muted)
-    if before is not None:
+    if observed(obj):
         told.add_changes(obj, before)

@@ -141,16 +141,13 @@ class Save:
         batches: list[tuple[Store, list[Write]]] = []
         for store, part in by_store.items():
             self._check_atomicity(store, part, len(by_store))
-            most = store.capabilities.max_batch
-            if most is not None and len(part) > most:
-                if self._atomic is not False:
-                    raise BatchTooLarge(
-                        f"{len(part)} documents in one save, {most} at most; save in parts or with atomic=False",
-                        store=store.url,
-                    )
-                batches.extend((store, part[start : start + most]) for start in range(0, len(part), most))
-            else:
-                batches.append((store, part))
+            pieces = _pieces(store, part)
+            if len(pieces) > 1 and self._atomic is not False:
+                raise BatchTooLarge(
+                    f"{len(part)} documents are more than one batch can hold; save in parts or with atomic=False",
+                    store=store.url,
+                )
+            batches.extend((store, piece) for piece in pieces)
         return batches
 
     def _check_atomicity(self, store: Store, part: Sequence[Write], stores: int) -> None:
@@ -170,7 +167,7 @@ class Save:
         if error.index != "_id_" or not tracking.uncertain or write.kind is not WriteKind.INSERT:
             return False
         chunk = await write.cache.store.get(write.cache.collection, [write.id])
-        if not chunk.documents:
+        if not chunk.documents or (write.id != tracking.reserved_id and chunk.documents[0] != write.data):
             return False
         _take_home(write)
         settle(write.obj, chunk.documents[0], chunk.revisions[0])
@@ -254,6 +251,23 @@ class Save:
         return conflict
 
 
+def _pieces(store: Store, writes: Sequence[Write]) -> list[list[Write]]:
+    """Writes in batches that a store can hold."""
+    most = store.capabilities.max_batch
+    most_bytes = store.capabilities.max_batch_bytes
+    pieces: list[list[Write]] = []
+    size = 0
+    for write in writes:
+        length = len(write.data or b"")
+        full = not pieces or (most is not None and len(pieces[-1]) >= most)
+        if full or (most_bytes is not None and size + length > most_bytes):
+            pieces.append([])
+            size = 0
+        pieces[-1].append(write)
+        size += length
+    return pieces
+
+
 def _in_flight(obj: Any) -> asyncio.Future[None] | None:
     tracking = obj.__tracking__
     return None if tracking is None else tracking.in_flight
@@ -301,14 +315,22 @@ def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
             obj.__revision__ = revision
             if not obj.__restored__:
                 obj.__restored__ = True
-            if write.kind is not WriteKind.NOTHING:
-                tracking.assumed = None
+            if tracking.assumed is not None:
+                tracking.assumed = _still_assumed(write, tracking.assumed)
         tracking.dirty = tracking.during
         tracking.uncertain = False
         (write.cache.hold if tracking.dirty else write.cache.release)(obj)
         if tracking.state is not None:
             tracking.state.conflict = None
             tracking.state.stale = False
+
+
+def _still_assumed(write: Write, assumed: dict[str, Any]) -> dict[str, Any] | None:
+    """What a write leaves of the values that stand for fields which the document lacks or has refused."""
+    if write.kind in (WriteKind.INSERT, WriteKind.REPLACE):
+        return None
+    written = {path.partition(".")[0] for path in write.changes.paths()}
+    return {key: value for key, value in assumed.items() if key not in written} or None
 
 
 def _take_home(write: Write) -> None:
