@@ -62,6 +62,6 @@ class Catalogues:
         """
         self.forget([changed.collection])
         changes = CollectionChanges(changed.version, catalogue=changed.encode(), cleared=list(cleared))
-        entry = LogEntry(os.urandom(16), b"", 1, encode_record([]), self._keep)
+        entry = LogEntry(os.urandom(16), b"", 1, encode_record([], [], []), self._keep)
         await self._driver.apply(Commit({changed.collection: changes}, entry))
         return await self.reload(changed.collection)

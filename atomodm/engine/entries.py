@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..query.changes import overlap
@@ -36,6 +36,31 @@ def _without_positions(path: str) -> str:
 def document_keys(indexes: Iterable[Index], document: Mapping[str, Any]) -> Keys:
     """The keys of a document in each of `indexes`."""
     return {index.number: index.keys(document) for index in indexes}
+
+
+def add_new_entries(
+    changes: CollectionChanges, indexes: Iterable[Index], ids: Sequence[bytes], documents: Sequence[Mapping[str, Any]]
+) -> list[Index]:
+    """Put all entries of documents that have none yet into `changes`.
+
+    Returns
+    -------
+    list of Index
+        Those that now have several entries for a document, and are not known to.
+    """
+    newly_multikey: list[Index] = []
+    for index in indexes:
+        number, keys_of = index.number, index.keys
+        rows = changes.claimed if index.spec.unique else changes.added
+        single = True
+        for id, document in zip(ids, documents, strict=True):
+            keys = keys_of(document)
+            single = single and len(keys) < 2
+            for key in keys:
+                rows.append((number, key, id))
+        if not single and not index.multikey:
+            newly_multikey.append(index)
+    return newly_multikey
 
 
 def add_entries(changes: CollectionChanges, indexes: Iterable[Index], id: bytes, old: Keys, new: Keys) -> list[Index]:

@@ -150,18 +150,17 @@ class Execution:
 
     async def _fill(self, part: Sequence[Sortable]) -> Chunk:
         """A chunk of sorted documents; those that were not kept are read again, and must match then too."""
-        missing = [found.id for found in part if found.document is None]
+        missing = [id for _, id, _, document in part if document is None]
         if not missing:
-            return Chunk([found.revision for found in part], [found.document or b"" for found in part])
+            return Chunk([revision for _, _, revision, _ in part], [document or b"" for _, _, _, document in part])
         self._asked()
         rows = {row[0]: row for row in await self._driver.get(self._collection, missing)}
         self.figures.fetched += len(rows)
         matches = compile_filter(self._find.filter)
         chunk = Chunk(revisions := [], documents := [])
-        for found in part:
-            revision, document = found.revision, found.document
+        for _, id, revision, document in part:
             if document is None:
-                row = rows.get(found.id)
+                row = rows.get(id)
                 if row is None or (row[1] != revision and not matches(decode(row[2]))):
                     continue
                 _, revision, document = row

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 from bson import Regex
 
@@ -16,9 +15,9 @@ from ..query.keys import encode_key
 from .breathing import Breather
 from .catalogue import Catalogue, Index
 from .document_queue import DocumentKey
-from .driver import CollectionChanges, Commit, Guard, InsertRow, LogEntry, Row, UpdateRow
-from .entries import Keys, add_entries, affected, document_keys
-from .record import Effect, Recorded, encode_record, log_size
+from .driver import CollectionChanges, Commit, InsertRow, LogEntry, Row
+from .entries import Keys, add_entries, add_new_entries, affected, document_keys
+from .record import Effect, encode_record, log_size
 
 #: A revision that no document has: a guard that cannot hold.
 NEVER = -1
@@ -26,19 +25,10 @@ NEVER = -1
 #: Operations that are prepared between two looks at the clock.
 _STEP = 128
 
+#: First bytes of the keys of arrays and regular expressions, which MongoDB does not take for ids.
+_NO_IDS = {encode_key([])[0], encode_key(Regex(""))[0]}
+
 _NO_KEYS: Keys = {}
-
-
-class _Write(NamedTuple):
-    """What one operation comes to, now that the document's present state is known."""
-
-    operation: Operation
-    id: bytes
-    effect: Effect
-    expected: int
-    old: bytes | None
-    new: bytes | None
-    indexes: Sequence[Index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +58,7 @@ def is_unguarded(operation: Operation) -> bool:
     return isinstance(operation, Patch | Replace) or (isinstance(operation, Delete) and operation.revision is None)
 
 
-#: First bytes of the keys of arrays and regular expressions, which MongoDB does not take for ids.
-_NO_IDS = (encode_key([])[0], encode_key(Regex(""))[0])
-
-
-def document_id_key(id: Any) -> bytes:
-    """The key of a document's id.
-
-    Raises
-    ------
-    ValueNotStorable
-        The id is an array or a regular expression.
-    """
-    key = encode_key(id)
-    if key[0] in _NO_IDS:
-        raise ValueNotStorable("an id may not be an array or a regular expression", path="_id")
-    return key
-
-
-def document_keys_of(batch: Batch, store: str) -> list[DocumentKey]:
+async def document_keys_of(batch: Batch, store: str) -> list[DocumentKey]:
     """The documents of a batch, one for each operation.
 
     Raises
@@ -98,22 +70,30 @@ def document_keys_of(batch: Batch, store: str) -> list[DocumentKey]:
     ValueNotStorable
         An id is an array or a regular expression.
     """
-    keys: dict[DocumentKey, int] = {}
-    for position, operation in enumerate(batch.operations):
-        key = (operation.collection, document_id_key(operation.id))
-        first = keys.setdefault(key, position)
+    breather = Breather()
+    keys: list[DocumentKey] = []
+    for start in range(0, len(batch.operations), _STEP):
+        part = batch.operations[start : start + _STEP]
+        ids = [encode_key(operation.id) for operation in part]
+        if not _NO_IDS.isdisjoint([id[0] for id in ids]):
+            raise ValueNotStorable("an id may not be an array or a regular expression", path="_id")
+        keys += [(operation.collection, id) for operation, id in zip(part, ids, strict=True)]
+        await breather.breathe()
+    if len(set(keys)) != len(keys):
+        _refuse_repeated(batch, keys, store)
+    return keys
+
+
+def _refuse_repeated(batch: Batch, keys: Sequence[DocumentKey], store: str) -> None:
+    seen: dict[DocumentKey, int] = {}
+    for position, key in enumerate(keys):
+        first = seen.setdefault(key, position)
         if first == position:
             continue
-        if isinstance(operation, Insert) and isinstance(batch.operations[first], Insert):
-            raise DuplicateKey(
-                f"two documents for collection {operation.collection} have the same id",
-                index="_id_",
-                fields=["_id"],
-                position=position,
-                store=store,
-            )
+        if isinstance(batch.operations[first], Insert) and isinstance(batch.operations[position], Insert):
+            message = f"two documents for collection {key[0]} have the same id"
+            raise DuplicateKey(message, index="_id_", fields=["_id"], position=position, store=store)
         raise ValueError(f"operations {first} and {position} of a batch are about the same document")
-    return list(keys)
 
 
 class Preparation:
@@ -151,95 +131,99 @@ class Preparation:
 
     async def run(self) -> Prepared:
         """Prepare the batch, giving way to the event loop now and then."""
-        operations = self._batch.operations
+        batch = self._batch
         breather = Breather()
-        for start in range(0, len(operations), _STEP):
-            part = operations[start : start + _STEP]
-            keys = self._keys[start : start + _STEP]
-            self._add([self._resolve(operation, key) for operation, key in zip(part, keys, strict=True)])
+        for start in range(0, len(batch.operations), _STEP):
+            self._add(batch.operations[start : start + _STEP], self._keys[start : start + _STEP])
             await breather.breathe()
-        entry = LogEntry(
-            self._batch.operation_id, self._batch.origin, log_size(self._effects), self._record(), self._keep
+        record = encode_record(
+            self._effects,
+            [collection for collection, _ in self._keys],
+            [operation.id for operation in batch.operations],
         )
+        entry = LogEntry(batch.operation_id, batch.origin, log_size(self._effects), record, self._keep)
         return Prepared(Commit(self._changes, entry), self._effects)
 
-    def _record(self) -> bytes:
-        return encode_record(
-            [
-                Recorded(effect, operation.collection, operation.id)
-                for effect, operation in zip(self._effects, self._batch.operations, strict=True)
-            ]
-        )
-
-    def _resolve(self, operation: Operation, key: DocumentKey) -> _Write:
-        indexes: Sequence[Index] = self._catalogues[operation.collection].indexes
-        id, row = key[1], self._current.get(key)
-        match operation:
-            case Insert(document=new):
-                return _Write(operation, id, Effect.INSERTED, 0, None, new, indexes)
-            case Update(revision=revision, previous=old, document=new):
-                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
-                return _Write(operation, id, Effect.REPLACED, revision, old, new, indexes)
-            case Patch(changes=changes) if row is not None:
-                indexes = affected(indexes, changes.paths()) if indexes else ()
-                new = _patched(row, changes)
-                return _Write(operation, id, Effect.REPLACED, row.revision, row.document, new, indexes)
-            case Patch():
-                return _Write(operation, id, Effect.NOTHING, NEVER, None, None, ())
-            case Replace(document=new) if row is not None:
-                return _Write(operation, id, Effect.REPLACED, row.revision, row.document, new, indexes)
-            case Replace(document=new):
-                return _Write(operation, id, Effect.INSERTED, 0, None, new, indexes)
-            case Delete(revision=revision) if row is not None:
-                expected = row.revision if revision is None else revision
-                return _Write(operation, id, Effect.DELETED, expected, row.document, None, indexes)
-            case Delete(revision=int(revision)):
-                # Nothing had to be read, or it is gone, which the driver finds too.
-                return _Write(operation, id, Effect.DELETED, revision, None, None, ())
-            case Delete():
-                return _Write(operation, id, Effect.NOTHING, 0, None, None, ())
-
-    def _add(self, writes: Sequence[_Write]) -> None:
-        indexed = [write for write in writes if write.indexes]
-        blobs = [blob for write in indexed for blob in (write.old, write.new) if blob is not None]
-        documents = iter(decode_all(blobs) if blobs else ())
-        for operation, id, effect, expected, old, new, indexes in writes:
-            changes = self._changes[operation.collection]
-            offset = self._offset
-            self._offset += bool(effect)
-            self._effects.append(effect)
-            if effect is Effect.INSERTED:
-                assert new is not None
-                changes.inserts.append(InsertRow(id, new, offset))
-            elif effect is Effect.REPLACED:
-                assert new is not None
-                changes.updates.append(UpdateRow(id, expected, new, offset))
-            elif effect is Effect.DELETED:
-                changes.deletes.append(Guard(id, expected))
+    def _add(self, operations: Sequence[Operation], keys: Sequence[DocumentKey]) -> None:
+        inserts: dict[str, list[InsertRow]] = {}
+        for operation, key in zip(operations, keys, strict=True):
+            # What batches mostly consist of is collected and done together.
+            if type(operation) is Insert:
+                inserts.setdefault(key[0], []).append((key[1], operation.document, self._offset))
+                effect = Effect.INSERTED
             else:
-                changes.guards.append(Guard(id, expected))
-            if indexes:
-                before = document_keys(indexes, next(documents)) if old is not None else _NO_KEYS
-                after = document_keys(indexes, next(documents)) if new is not None else _NO_KEYS
-                for index in add_entries(changes, indexes, id, before, after):
-                    self._mark_multikey(operation.collection, index)
+                effect = self._add_one(operation, key)
+            self._effects.append(effect)
+            self._offset += bool(effect)
+        for collection, rows in inserts.items():
+            self._changes[collection].inserts += rows
+            if indexes := self._catalogues[collection].indexes:
+                documents = decode_all([document for _, document, _ in rows])
+                new = add_new_entries(self._changes[collection], indexes, [id for id, _, _ in rows], documents)
+                self._mark_multikey(collection, new)
 
-    def _mark_multikey(self, collection: str, index: Index) -> None:
-        catalogue = self._catalogues[collection]
-        known = catalogue.numbered(index.number)
-        if known is not None and not known.multikey:
-            catalogue = catalogue.with_index(replace(known, multikey=True))
-            self._catalogues[collection] = catalogue
-            self._changes[collection].catalogue = catalogue.encode()
+    def _add_one(self, operation: Operation, key: DocumentKey) -> Effect:
+        collection, id = key
+        changes = self._changes[collection]
+        indexes: Sequence[Index] = self._catalogues[collection].indexes
+        row = self._current.get(key)
+        old, new = None if row is None else row[2], None
+        expected = 0 if row is None else row[1]
+        match operation:
+            case Update():
+                old, new, expected = operation.previous, operation.document, operation.revision
+                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
+            case Patch() if row is not None:
+                new = _patched(row, operation.changes)
+                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
+            case Patch():
+                changes.guards.append((id, NEVER))
+                return Effect.NOTHING
+            case Replace() | Insert():
+                new = operation.document
+            case Delete():
+                if operation.revision is not None:
+                    expected = operation.revision
+                elif row is None:
+                    changes.guards.append((id, 0))
+                    return Effect.NOTHING
+        self._add_entries(collection, indexes, id, old, new)
+        if new is None:
+            changes.deletes.append((id, expected))
+            return Effect.DELETED
+        if row is None and not isinstance(operation, Update):
+            changes.inserts.append((id, new, self._offset))
+            return Effect.INSERTED
+        changes.updates.append((id, expected, new, self._offset))
+        return Effect.REPLACED
+
+    def _add_entries(
+        self, collection: str, indexes: Sequence[Index], id: bytes, old: bytes | None, new: bytes | None
+    ) -> None:
+        if not indexes:
+            return
+        before = _NO_KEYS if old is None else document_keys(indexes, decode(old))
+        after = _NO_KEYS if new is None else document_keys(indexes, decode(new))
+        self._mark_multikey(collection, add_entries(self._changes[collection], indexes, id, before, after))
+
+    def _mark_multikey(self, collection: str, indexes: Sequence[Index]) -> None:
+        """Have the commit say that documents have several entries in these indexes."""
+        for index in indexes:
+            catalogue = self._catalogues[collection]
+            known = catalogue.numbered(index.number)
+            if known is not None and not known.multikey:
+                self._catalogues[collection] = catalogue.with_index(replace(known, multikey=True))
+                self._changes[collection].catalogue = self._catalogues[collection].encode()
 
 
 def _patched(row: Row, changes: Changes) -> bytes:
-    document = decode(row.document)
+    id, _, data = row
+    document = decode(data)
     try:
         changes.apply(document)
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         # The message would show values of the document.
         raise InvalidQuery(f"a change does not fit the stored document ({type(error).__name__})") from None
-    if "_id" not in document or encode_key(document["_id"]) != row.id:
+    if "_id" not in document or encode_key(document["_id"]) != id:
         raise InvalidQuery("a change may not touch the document's id", path="_id")
     return encode(document)

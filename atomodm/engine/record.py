@@ -34,6 +34,7 @@ _KINDS = {
     Effect.DROPPED: ChangeKind.DROP,
 }
 _PUTS = (Effect.INSERTED, Effect.REPLACED)
+_EXISTED = (Effect.REPLACED, Effect.DELETED)
 
 
 class Recorded(NamedTuple):
@@ -44,17 +45,17 @@ class Recorded(NamedTuple):
     id: Any
 
 
-def encode_record(operations: Sequence[Recorded]) -> bytes:
+def encode_record(effects: Sequence[Effect], collections: Sequence[str], ids: Sequence[Any]) -> bytes:
     """Write the record of a commit's operations, in the order of its batch."""
-    names = list(dict.fromkeys(operation.collection for operation in operations))
+    names = list(dict.fromkeys(collections))
     numbers = {name: number for number, name in enumerate(names)}
     return bson.encode(
         {
             "collections": names,
-            "effects": bytes(operation.effect for operation in operations),
+            "effects": bytes(effects),
             # With one collection there is nothing to tell apart.
-            "places": [numbers[operation.collection] for operation in operations] if len(names) > 1 else [],
-            "ids": [operation.id for operation in operations],
+            "places": [numbers[collection] for collection in collections] if len(names) > 1 else [],
+            "ids": ids,
         },
         codec_options=CODEC_OPTIONS,
     )
@@ -68,8 +69,10 @@ def decode_record(record: bytes) -> Iterator[Recorded]:
         yield Recorded(Effect(effect), names[places[number] if places else 0], id)
 
 
-def positions(effects: Sequence[Effect], first: int) -> list[int]:
+def positions(effects: Sequence[Effect], first: int) -> Sequence[int]:
     """The log positions of operations whose commit begins at `first`; 0 for those that did nothing."""
+    if Effect.NOTHING not in effects:
+        return range(first, first + len(effects))
     taken: list[int] = []
     position = first
     for effect in effects:
@@ -88,7 +91,7 @@ def outcome(effects: Sequence[Effect], first: int) -> Outcome:
     revisions = [
         position if effect in _PUTS else 0 for position, effect in zip(positions(effects, first), effects, strict=True)
     ]
-    return Outcome(revisions, [effect in (Effect.REPLACED, Effect.DELETED) for effect in effects])
+    return Outcome(revisions, [effect in _EXISTED for effect in effects])
 
 
 def change_entries(commit: LoggedCommit, since: int) -> list[ChangeEntry]:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 #: Bytes of documents that are kept while sorting; the others are read again when it is their turn.
 KEPT_BYTES = 16 * 1024 * 1024
 
 
-class Sortable(NamedTuple):
-    """A document with its place in the order; its bytes only as long as there is room for them."""
-
-    key: bytes
-    id: bytes
-    revision: int
-    document: bytes | None
+#: A document with its place in the order: sort key, id, revision, and its bytes as long as there is room for them.
+Sortable = tuple[bytes, bytes, int, bytes | None]
 
 
 class Sorter:
@@ -39,14 +33,14 @@ class Sorter:
         """Collect one document."""
         kept = self._bytes < KEPT_BYTES
         self._bytes += len(document) if kept else 0
-        self._found.append(Sortable(key, id, revision, document if kept else None))
+        self._found.append((key, id, revision, document if kept else None))
         if self._cut_at is not None and len(self._found) >= self._cut_at:
             self._cut()
 
     def _cut(self) -> None:
         self._found.sort()
         del self._found[self._wanted :]
-        self._bytes = sum(len(found.document or b"") for found in self._found)
+        self._bytes = sum(len(document or b"") for _, _, _, document in self._found)
 
     def sorted(self, skip: int) -> Iterator[Sortable]:
         """The wanted documents in order, without the first `skip`."""

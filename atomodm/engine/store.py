@@ -23,7 +23,7 @@ from .execution import Execution
 from .names import check_name
 from .plan import Plan, Scan
 from .planner import Planner
-from .record import Effect, Recorded, change_entries, encode_record
+from .record import Effect, change_entries, encode_record
 from .writing import Writer
 
 #: Log positions that are kept unless the store's URL says otherwise.
@@ -185,7 +185,7 @@ class EngineStore(Store):
         """Remove a collection with its indexes, as `Store.drop`."""
         await self._ready(collection)
         self._asked()
-        record = encode_record([Recorded(Effect.DROPPED, collection, None)])
+        record = encode_record([Effect.DROPPED], [collection], [None])
         while True:
             state = await self._driver.state(collection)
             if not state.documents and not state.catalogue:

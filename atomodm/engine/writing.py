@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from ..contract.operations import Batch, Outcome
+from ..contract.operations import Batch, Insert, Outcome
 from ..errors import StaleCatalogue
 from .catalogue import Catalogue
 from .catalogues import Catalogues
@@ -50,12 +50,16 @@ class Writer:
         """Apply a batch, as `Store.write`."""
         if not batch.operations:
             return Outcome((), ())
-        keys = document_keys_of(batch, self._url)
+        keys = await document_keys_of(batch, self._url)
         async with self._turn(batch, keys):
             return await self._write(batch, keys)
 
     def _turn(self, batch: Batch, keys: Sequence[DocumentKey]) -> AbstractAsyncContextManager[None]:
-        contended = [key for key, operation in zip(keys, batch.operations, strict=True) if is_unguarded(operation)]
+        contended = [
+            key
+            for key, operation in zip(keys, batch.operations, strict=True)
+            if type(operation) is not Insert and is_unguarded(operation)
+        ]
         return self._queue.hold(contended) if 0 < len(contended) <= QUEUED else nullcontext()
 
     async def _write(self, batch: Batch, keys: Sequence[DocumentKey]) -> Outcome:
@@ -88,10 +92,10 @@ class Writer:
     ) -> dict[DocumentKey, Row]:
         wanted: dict[str, list[bytes]] = {}
         for (collection, id), operation in zip(keys, batch.operations, strict=True):
-            if reads_first(operation, catalogues):
+            if type(operation) is not Insert and reads_first(operation, catalogues):
                 wanted.setdefault(collection, []).append(id)
         return {
-            (collection, row.id): row
+            (collection, row[0]): row
             for collection, ids in wanted.items()
             for row in await self._driver.get(collection, ids)
         }

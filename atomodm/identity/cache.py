@@ -14,6 +14,7 @@ from ..contract.store import Store
 from ..encoding import id_key
 from ..errors import UnsavedChangesWarning
 from ..model.unloaded import unloaded_class
+from ..serializer.identifiers import restored_id, stored_form
 
 if TYPE_CHECKING:
     from .scope import CacheScope
@@ -56,18 +57,18 @@ class ObjectCache(MutableMapping[Any, Any]):
     # -- the mapping that programs see ---------------------------------------------------------------------------------
 
     def __getitem__(self, _id: Any) -> Any:
-        found = self.find(id_key(_id))
+        found = self.find(id_key(stored_form(_id)))
         if found is None:
             raise KeyError(_id)
         return found
 
     def __setitem__(self, _id: Any, obj: Any) -> None:
-        self.objects[id_key(_id)] = ref(obj)
+        self.objects[id_key(stored_form(_id))] = ref(obj)
         self.sweep()
 
     def __delitem__(self, _id: Any) -> None:
         obj = self[_id]
-        del self.objects[id_key(_id)]
+        del self.objects[id_key(stored_form(_id))]
         self.release(obj)
 
     def __iter__(self) -> Iterator[Any]:
@@ -122,7 +123,7 @@ class ObjectCache(MutableMapping[Any, Any]):
         ghost = unloaded_class(model)
         obj = ghost.__new__(ghost)
         obj.set_notifications_enabled(False)
-        obj._id = _id
+        obj._id = restored_id(model, _id)
         obj.__home__ = self
         obj.set_notifications_enabled(True)
         return obj

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Self
 
 from ..contract.store import Store
 from .cache import ObjectCache
@@ -28,6 +31,15 @@ class CacheScope:
         if cache is None:
             cache = caches[collection] = ObjectCache(self, store, collection)
         return cache
+
+    @contextmanager
+    def entered(self) -> Iterator[Self]:
+        """Make this the scope in which the running context looks objects up, until the block ends."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
 
     def _close(self, store: Store) -> None:
         for cache in self._caches.pop(store, {}).values():

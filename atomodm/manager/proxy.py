@@ -13,6 +13,7 @@ from ..encoding import decode
 from ..errors import DoesNotExist, DuplicateKey
 from ..identity import ObjectCache
 from ..model import Model, spec_of
+from ..serializer.identifiers import document_id
 from ..session.objects import forget_deleted
 from .query import Query
 from .source import ModelSource
@@ -79,7 +80,7 @@ class NoSQLDatabaseProxy(Generic[T]):
     async def _forget_deleted(self) -> None:
         """Ask once which of the cached objects' documents are gone."""
         cache = self.cache
-        cached = [obj._id for obj in cache.live()]
+        cached = [document_id(obj) for obj in cache.live()]
         if cached:
             chunk = await self.store.get(cache.collection, cached)
             forget_deleted(cache, [decode(data)["_id"] for data in chunk.documents])

@@ -26,6 +26,7 @@ from ..query.lookups import LOOKUPS, Resolved
 from ..serializer import FlattenScope, Form
 from ..serializer.converters import plain_form
 from ..serializer.expressions import Choice
+from ..serializer.identifiers import document_id
 from ..serializer.instants import as_date
 from ..serializer.values import flatten_any, in_stored_order
 
@@ -170,4 +171,4 @@ def _encode_model(kind: FieldType, value: Any) -> Any:
         raise InvalidQuery(
             f"an object that was never saved stands for a reference; save it first ({describe_type(value)})"
         )
-    return value._id
+    return document_id(value)

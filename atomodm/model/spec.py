@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atom.api import Constant, Event, Member, Property, ReadOnly, Signal
+from atom.catom import DefaultValue
 
 from ..errors import ModelDefinitionError
 from .options import Options
@@ -53,6 +54,8 @@ class FieldSpec:
         False for constants and properties without setter: stored, but never restored.
     write_once : bool
         True for read-only members, which atom lets nobody set twice.
+    opens_unset : bool
+        True for a read-only member without default: reading it would use up the one time that it can be set.
     observers : tuple
         The class's own static observers, without the one that tracks edits.
     """
@@ -71,6 +74,7 @@ class FieldSpec:
     unflatten: Callable[[Any, Any], Any] | None
     settable: bool
     write_once: bool
+    opens_unset: bool
     observers: tuple[Any, ...]
 
 
@@ -229,10 +233,18 @@ def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
         on_delete=on_delete,
         flatten=tags.get("flatten"),
         unflatten=tags.get("unflatten"),
-        settable=not isinstance(member, Constant) and not (isinstance(member, Property) and member.fset is None),
+        settable=_is_settable(model, member),
         write_once=isinstance(member, ReadOnly),
+        opens_unset=isinstance(member, ReadOnly) and member.default_value_mode == (DefaultValue.Static, None),
         observers=tuple(observer for observer in member.static_observers() if observer != TRACKER),
     )
+
+
+def _is_settable(model: Any, member: Member[Any, Any]) -> bool:
+    """Whether a restore can set a member; atom looks a property's setter up by its name where none was given."""
+    if isinstance(member, Property):
+        return member.fset is not None or hasattr(model, f"_set_{member.name}")
+    return not isinstance(member, Constant)
 
 
 def _check_stored_name(key: Any, where: Mapping[str, str]) -> None:

@@ -159,7 +159,7 @@ def field_type(member: Member[Any, Any], *, embed: bool = False) -> FieldType:
         return _types_type(inside.resolve(), embed)
     if isinstance(member, Coerced):
         return _types_type(inside.validate_mode[1][0], embed) if inside.validate_mode[0] is Validate.Coerced else ANY
-    if isinstance(member, Typed | Instance):
+    if isinstance(member, Typed | Instance) or member.validate_mode[0] is Validate.Instance:
         return _types_type(inside.validate_mode[1], embed)
     return _SCALARS.get(inside.validate_mode[0], ANY)
 

@@ -56,11 +56,13 @@ def stored_key(field: FieldSpec, document: dict[str, Any]) -> str | None:
 
 
 def set_member(obj: Any, field: FieldSpec, value: Any) -> None:
-    """Set a member, a read-only one too."""
-    if field.write_once:
-        field.member.set_slot(obj, field.member.do_full_validate(obj, None, value))
-    else:
+    """Set a member, a read-only one too, which nothing stored leaves open to be set once."""
+    if not field.write_once:
         setattr(obj, field.name, value)
+    elif value is None:
+        field.member.del_slot(obj)
+    else:
+        field.member.set_slot(obj, field.member.do_full_validate(obj, None, value))
 
 
 def refuse(spec: ModelSpec, name: str, error: Exception) -> None:
@@ -86,14 +88,15 @@ def restore_extras(obj: Any, document: dict[str, Any], scope: RestoreScope, spec
 def assume_defaults(obj: Any, fields: Iterable[FieldSpec], spec: ModelSpec) -> None:
     """Remember the defaults of members that the document lacks, so that they do not count as edits.
 
-    The default of a member that holds a reference is left to be made when it is read.
+    The default of a member that holds a reference is left to be made when it is read, and a read-only member without
+    default is left open.
     """
     tracking = Model.__track__(obj)
     assumed = tracking.assumed = dict(tracking.assumed or {})
     for field in fields:
         reference = isinstance(field.type, ModelType) and not field.type.embedded
         try:
-            value = None if reference else getattr(obj, field.name)
+            value = None if reference or field.opens_unset else getattr(obj, field.name)
             flatten = spec.model.__atomodm_generated__.flatten_fields[field.name]
             assumed[field.stored_name] = flatten(value, FlattenScope(Form.DOCUMENT))
         except Exception as error:  # a default is the program's own code

@@ -228,8 +228,17 @@ PLAIN_FORMS: dict[type, PlainForm] = {
 }
 
 
+_FORMS: dict[type, PlainForm | None] = {}
+
+
 def plain_form(kind: type) -> PlainForm | None:
     """The plain form of a declared type; None where it has none."""
+    if kind not in _FORMS:
+        _FORMS[kind] = _find_form(kind)
+    return _FORMS[kind]
+
+
+def _find_form(kind: type) -> PlainForm | None:
     if kind in PLAIN_FORMS:
         return PLAIN_FORMS[kind]
     if issubclass(kind, PythonEnum):

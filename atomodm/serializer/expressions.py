@@ -97,13 +97,14 @@ def flatten_expression(source: Source, kind: FieldType, value: str, form: Form, 
             return f"{optional}_flatten_pairs({pair} for key{level + 1}, {item} in {value}.items())"
 
 
-def inline_copy(kind: FieldType, member: str, form: Form) -> str | None:
-    """The expression that copies a container of native values which the member never lets be None; else None."""
-    if isinstance(kind, ListType) and is_native(kind.item, form):
-        return f"[*{member}]"
-    if isinstance(kind, DictType) and kind.key == ScalarType((str,)) and is_native(kind.value, form):
-        return f"{{**{member}}}"
-    return None
+def is_encoded_as_is(kind: FieldType, form: Form) -> bool:
+    """Whether BSON takes a member's container of native values as it stands.
+
+    The flattened document then shares the container with the object, see `ModelSerializer.get_state`.
+    """
+    if isinstance(kind, ListType):
+        return is_native(kind.item, form)
+    return isinstance(kind, DictType) and kind.key == ScalarType((str,)) and is_native(kind.value, form)
 
 
 def restore_expression(source: Source, kind: FieldType, value: str, level: int = 0) -> str:

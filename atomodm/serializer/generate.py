@@ -13,8 +13,8 @@ from bson import ObjectId
 
 from ..encoding import decode_all, id_key
 from ..model import FieldSpec, ModelSpec, spec_of
-from .carefully import restore_carefully, restore_extras
-from .expressions import flatten_expression, inline_copy, is_datetime, is_native, restore_expression
+from .carefully import restore_carefully, restore_extras, set_member
+from .expressions import flatten_expression, is_datetime, is_encoded_as_is, is_native, restore_expression
 from .hooks import Hooks, hooks_of
 from .instants import as_date, note_of, with_note
 from .scope import Form
@@ -116,14 +116,17 @@ def _has_note(field: FieldSpec, hooks: Hooks) -> bool:
 
 def _is_plain(field: FieldSpec, hooks: Hooks, form: Form) -> bool:
     """Whether the member's value is stored as it is."""
-    return field.flatten is None and not hooks.flatten and is_native(field.type, form)
+    if field.flatten is not None or hooks.flatten:
+        return False
+    shared = isinstance(field.member, List | ContainerList | Dict) and is_encoded_as_is(field.type, form)
+    return shared or is_native(field.type, form)
 
 
-def _inline(field: FieldSpec, hooks: Hooks, form: Form) -> str | None:
-    """The expression for a container that needs no function of its own."""
-    if field.flatten is not None or hooks.flatten or not isinstance(field.member, List | ContainerList | Dict):
-        return None
-    return inline_copy(field.type, f"obj.{field.name}", form)
+def _read(source: Source, field: FieldSpec) -> str:
+    """The expression that reads the member without changing what may be done with it."""
+    if field.opens_unset:
+        return f"{source.bind(f'_slot_{field.name}', field.member.get_slot)}(obj)"
+    return f"obj.{field.name}"
 
 
 def _add_flatten_field(source: Source, spec: ModelSpec, field: FieldSpec, hooks: Hooks, form: Form) -> None:
@@ -149,7 +152,8 @@ def _add_flatten(source: Source, spec: ModelSpec, hooks: Hooks, signature: str, 
         if field.required:
             source.bind("_check_required", check_required)
             source.add(
-                f"_check_required(obj.{field.name}, {source.bind('_model', spec.model)}, {field.name!r})", indent=2
+                f"_check_required({_read(source, field)}, {source.bind('_model', spec.model)}, {field.name!r})",
+                indent=2,
             )
     if noted:
         source.bind("_as_date", as_date)
@@ -158,7 +162,7 @@ def _add_flatten(source: Source, spec: ModelSpec, hooks: Hooks, signature: str, 
     for field in noted:
         value = f"value_{field.name}"
         source.add(
-            f"{value} = obj.{field.name}",
+            f"{value} = {_read(source, field)}",
             f"if {value} is not None and ({value}.tzinfo is not None or {value}.microsecond % 1000 or {value}.fold):",
             "    notes = notes or {}",
             f"    notes[{field.stored_name!r}] = _note_of({value})",
@@ -174,11 +178,9 @@ def _add_flatten(source: Source, spec: ModelSpec, hooks: Hooks, signature: str, 
         if field in noted:
             expression = f"value_{field.name}"
         elif _is_plain(field, hooks, form):
-            expression = f"obj.{field.name}"
-        elif (copy := _inline(field, hooks, form)) is not None:
-            expression = copy
+            expression = _read(source, field)
         else:
-            expression = f"flatten_{field.name}(obj.{field.name}, scope)"
+            expression = f"flatten_{field.name}({_read(source, field)}, scope)"
         source.add(f"{field.stored_name!r}: {expression},", indent=3)
     source.add("}", indent=2)
     if noted:
@@ -220,7 +222,11 @@ def _assignments(source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], h
     lines = []
     for field in fields:
         stored = f"document[{field.stored_name!r}]"
-        if _is_date(field, hooks):
+        if field.write_once:
+            restored = stored if _is_set_plainly(field, hooks) else f"restore_{field.name}({stored}, scope)"
+            source.bind("_set_member", set_member)
+            lines.append(f"_set_member(obj, {source.bind(f'_field_{field.name}', field)}, {restored})")
+        elif _is_date(field, hooks):
             lines.append(f"value = {stored}")
             lines.append(
                 f"obj.{field.name} = value if value.__class__ is _datetime and '__dt__' not in document "

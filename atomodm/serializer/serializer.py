@@ -10,6 +10,7 @@ from .awaiting import Detached, restore_awaiting, unflatten_awaiting
 from .converters import COERCERS, Coercers
 from .generate import generated_for, json_flatten_for
 from .hooks import hooks_of
+from .identifiers import restored_id, stored_id
 from .scope import FlattenScope, Form, RestoreScope
 from .values import flatten_any
 
@@ -63,7 +64,7 @@ class ModelSerializer:
         state = self._state(obj, scope)
         if is_root:
             state["__ref__"] = 0
-        return state
+        return {key: _copied(value) for key, value in state.items()}
 
     def _state(self, obj: Any, scope: FlattenScope) -> dict[str, Any]:
         model = _class_of(obj)
@@ -72,7 +73,7 @@ class ModelSerializer:
             if not spec_of(model).embedded and obj._id is not None:
                 state["_id"] = flatten_any(obj._id, scope)
             return state
-        _id = None if spec_of(model).embedded else obj._id
+        _id = None if spec_of(model).embedded else stored_id(obj)
         state = generated_for(model).flatten(obj, _id, scope)
         if _id is None:
             state.pop("_id", None)
@@ -176,7 +177,7 @@ class NoSQLModelSerializer(ModelSerializer):
     def flatten_object(self, obj: Any, scope: Any) -> Any:
         """Flatten into a reference; without an id, and unless a save gives it one, into the whole state."""
         scope = self._flatten_scope(scope)
-        _id = obj._id
+        _id = stored_id(obj)
         if _id is None and scope.id_of is not None:
             _id = scope.id_of(obj)
         if _id is None:
@@ -194,7 +195,7 @@ class NoSQLModelSerializer(ModelSerializer):
         if obj is not None:
             return obj, False
         obj = cls.__new__(cls)
-        obj._id = _id
+        obj._id = restored_id(cls, _id)
         cache[_id] = obj
         return obj, True
 
@@ -223,6 +224,13 @@ def check_model(cls: Any, state: Any) -> Any:
     if not issubclass(model, cls):
         raise WrongModel(f"the state is for {model.__model__}, which is no {cls.__name__}", model=cls.__model__)
     return model
+
+
+def _copied(value: Any) -> Any:
+    """A value of a flattened document that the object does not share."""
+    if isinstance(value, list):
+        return [*value]
+    return {**value} if isinstance(value, dict) else value
 
 
 def _class_of(obj: Any) -> Any:

@@ -14,7 +14,7 @@ from ..serializer import FlattenScope, Form, generated_for, hooks_of
 from .diff import diff_documents
 
 
-def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> tuple[dict[str, Any], bytes]:
+def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
     """Flatten and encode an object.
 
     Parameters
@@ -28,8 +28,8 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> tuple[dict[str,
 
     Returns
     -------
-    dict, bytes
-        The document and its BSON.
+    bytes
+        The document as BSON.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> tuple[dict[str,
             document = _own_state(obj, _id, scope)
         else:
             document = generated_for(spec.model).flatten(obj, _id, scope)
-        return document, encode(document)
+        return encode(document)
     except Exception as error:
         located = _located(obj, spec, error)
         if located is error:
@@ -123,12 +123,12 @@ def provisional_id(obj: Any) -> Any:
     return tracking.reserved_id
 
 
-def changes_of(obj: Any, document: dict[str, Any], data: bytes) -> Changes:
-    """What differs between an object's document now and as it last read or wrote it."""
+def changes_of(obj: Any, data: bytes) -> Changes:
+    """What differs between an object's document now, given as bytes, and as it last read or wrote it."""
     before = before_of(obj)
     if data == obj.__snapshot__ and not before:
         return Changes()
-    return diff_documents(spec_of(type(obj)), base_of(obj), document, before)
+    return diff_documents(spec_of(type(obj)), decode(obj.__snapshot__), decode(data), before)
 
 
 def set_members_of(obj: Any, scope: FlattenScope) -> Changes:

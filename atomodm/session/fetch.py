@@ -14,6 +14,7 @@ from ..identity import ObjectCache
 from ..model import REGISTRY, spec_of
 from ..serializer import RestoreScope, check_model, generated_for, hooks_of
 from ..serializer.awaiting import anything_to_await, prepare_document
+from ..serializer.identifiers import document_id
 from .announce import Announcements
 from .fill import check_fits, fill, refresh, settle_quietly
 from .references import references_of
@@ -143,7 +144,7 @@ class Fetch:
 
     async def fill_objects(self, cache: ObjectCache, objects: Sequence[Any]) -> None:
         """Fetch and fill unloaded objects, and what they refer to."""
-        await self._fetch(cache, {id_key(obj._id): obj for obj in objects})
+        await self._fetch(cache, {id_key(document_id(obj)): obj for obj in objects})
         await self.complete()
 
     async def complete(self, written: Container[Hashable] = ()) -> None:
@@ -165,8 +166,10 @@ class Fetch:
         found = True
         while objects:
             with self.origin.reading() as written:
-                by_key = {id_key(obj._id): obj for obj in objects if obj.__home__ is not None}
-                chunk = await self.origin.store.get(self.origin.collection, [obj._id for obj in by_key.values()])
+                by_key = {id_key(document_id(obj)): obj for obj in objects if obj.__home__ is not None}
+                chunk = await self.origin.store.get(
+                    self.origin.collection, [document_id(obj) for obj in by_key.values()]
+                )
                 found = found and len(chunk.documents) == len(by_key)
                 objects = [
                     obj
@@ -182,7 +185,7 @@ class Fetch:
         """Have one object follow; False when this process has written the document since it was read."""
         if obj.__home__ is None or obj.__revision__ == revision:
             return True
-        if id_key(obj._id) in written:
+        if id_key(document_id(obj)) in written:
             return False
         if hooks_of(spec_of(type(obj)).model).awaits and not (obj.__tracking__ is not None and obj.__tracking__.dirty):
             await self._fill_awaiting(obj, decode(data), data, revision)
@@ -215,7 +218,7 @@ class Fetch:
         try:
             while mine:
                 with cache.reading() as written:
-                    chunk = await cache.store.get(cache.collection, [obj._id for obj in mine.values()])
+                    chunk = await cache.store.get(cache.collection, [document_id(obj) for obj in mine.values()])
                     mine = await self.fill_documents(mine, chunk, written)
             succeeded = True
         finally:

@@ -11,6 +11,7 @@ from ..model.unloaded import mark_loaded, mark_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form, RestoreScope, generated_for
 from ..serializer.carefully import restore_carefully, stored_key
+from ..serializer.identifiers import stored_id
 from .announce import Announcements, observed, values_of
 from .diff import diff_documents
 from .documents import before_of, changes_of, flatten_document, members_at, provisional_id
@@ -84,11 +85,12 @@ def refresh(obj: Any, data: bytes, revision: int, scope: RestoreScope, told: Ann
     """
     spec = spec_of(type(obj))
     remote = decode(data)
-    local, local_data = flatten_document(obj, obj._id, FlattenScope(Form.DOCUMENT, provisional_id))
-    if not changes_of(obj, local, local_data):
+    local_data = flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id))
+    if not changes_of(obj, local_data):
         take(obj, remote, None, scope, told)
         settle_quietly(obj, data, revision)
         return
+    local = decode(local_data)
     merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
     take(
         obj,

@@ -16,6 +16,7 @@ from ..model import spec_of
 from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form, check_model, hooks_of
+from ..serializer.identifiers import document_id, stored_id
 from .announce import Announcements
 from .documents import changes_of, flatten_document, members_at, provisional_id, set_members_of
 from .fetch import Fetch
@@ -35,7 +36,7 @@ async def load(obj: Any, cache: ObjectCache) -> bool:
         if obj.__home__ is not None:
             await fetch.fill_objects(cache, [obj])
         else:
-            chunk = await cache.store.get(cache.collection, [obj._id])
+            chunk = await cache.store.get(cache.collection, [document_id(obj)])
             await _fill_handle(obj, cache, fetch, chunk)
     finally:
         if state is not None:
@@ -47,9 +48,9 @@ async def load(obj: Any, cache: ObjectCache) -> bool:
 async def _fill_handle(obj: Any, cache: ObjectCache, fetch: Fetch, chunk: Chunk) -> None:
     """Fill an object that the program made for an id; it takes the free place in the cache."""
     if chunk.documents:
-        cache.adopt(obj, obj._id)
+        cache.adopt(obj, document_id(obj))
         obj.__home__ = cache
-        await fetch.fill_documents({id_key(obj._id): obj}, chunk)
+        await fetch.fill_documents({id_key(document_id(obj)): obj}, chunk)
         await fetch.complete()
 
 
@@ -110,7 +111,7 @@ async def delete(objects: Sequence[Any], cache: ObjectCache) -> DeleteResult:
 
 def mark_deleted(obj: Any) -> None:
     """Make an object one whose document was deleted: without id and place in the cache; its own save inserts again."""
-    cache, _id = obj.__home__, obj._id
+    cache, _id = obj.__home__, document_id(obj)
     tracking = obj.__track__()
     tracking.former_id = _id
     tracking.former_home = cache
@@ -131,7 +132,7 @@ def forget_deleted(cache: ObjectCache, remaining: Iterable[Any] | None = None) -
     """Mark as deleted the cached objects of a collection whose documents are not among the `remaining` ids."""
     kept = {id_key(_id) for _id in remaining} if remaining is not None else set()
     for obj in cache.live():
-        if id_key(obj._id) not in kept:
+        if id_key(document_id(obj)) not in kept:
             mark_deleted(obj)
 
 
@@ -178,13 +179,12 @@ async def _restore_new(model: Any, state: dict[str, Any]) -> Any:
 def pending_changes(obj: Any) -> Changes:
     """What saving an object alone would write now."""
     if obj.__home__ is None:
-        _id = obj._id if obj._id is not None else provisional_id(obj)
-        document, _ = flatten_document(obj, _id, FlattenScope(Form.DOCUMENT, provisional_id))
-        return Changes(set=document)
+        _id = stored_id(obj) if obj._id is not None else provisional_id(obj)
+        return Changes(set=decode(flatten_document(obj, _id, FlattenScope(Form.DOCUMENT, provisional_id))))
     scope = FlattenScope(Form.DOCUMENT, provisional_id)
     if is_unloaded(obj):
         return set_members_of(obj, scope)
-    return changes_of(obj, *flatten_document(obj, obj._id, scope))
+    return changes_of(obj, flatten_document(obj, stored_id(obj), scope))
 
 
 def changed_members(obj: Any) -> set[str]:

@@ -14,6 +14,7 @@ from ..model import REGISTRY, FieldSpec, ModelSpec, spec_of
 from ..model.types import ModelType
 from ..query.changes import Changes
 from ..query.nodes import In
+from ..serializer.identifiers import document_id
 
 
 async def consequences(objects: Sequence[Any], cache: ObjectCache) -> tuple[list[Operation], list[Any]]:
@@ -27,7 +28,7 @@ async def consequences(objects: Sequence[Any], cache: ObjectCache) -> tuple[list
     operations: dict[Any, Operation] = {}
     deleted: list[Any] = list(objects)
     waiting: list[tuple[Any, ObjectCache, list[Any]]] = [
-        (spec_of(type(objects[0])).model, cache, [obj._id for obj in objects])
+        (spec_of(type(objects[0])).model, cache, [document_id(obj) for obj in objects])
     ]
     for model, home, ids in waiting:  # grows while it is walked
         fresh = [_id for _id in ids if (home.collection, id_key(_id)) not in operations]

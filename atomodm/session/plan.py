@@ -16,6 +16,7 @@ from ..model import spec_of
 from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form
+from ..serializer.identifiers import document_id, stored_id
 from .diff import same
 from .documents import changes_of, flatten_document, provisional_id, set_members_of
 
@@ -151,11 +152,12 @@ class Planner:
         if is_unloaded(obj) and obj.__snapshot__ is None and not self._replace_root(obj):
             changes = set_members_of(obj, self._scope)
             self._refuse_deleted(obj, changes)
-            return Write(obj, WriteKind.PATCH if changes else WriteKind.NOTHING, cache, obj._id, None, changes)
-        document, data = flatten_document(obj, obj._id, self._scope)
+            return Write(obj, WriteKind.PATCH if changes else WriteKind.NOTHING, cache, document_id(obj), None, changes)
+        _id = stored_id(obj)
+        data = flatten_document(obj, _id, self._scope)
         if self._replace_root(obj):
-            return Write(obj, WriteKind.REPLACE, cache, obj._id, data, _WHOLE)
-        changes = changes_of(obj, document, data)
+            return Write(obj, WriteKind.REPLACE, cache, _id, data, _WHOLE)
+        changes = changes_of(obj, data)
         if "_id" in changes.set:
             raise PrimaryKeyChanged(
                 "the primary key of a stored object cannot change; save a new object", model=obj.__model__
@@ -163,8 +165,8 @@ class Planner:
         self._refuse_deleted(obj, changes)
         kind = WriteKind.UPDATE if changes else WriteKind.NOTHING
         if changes:
-            return Write(obj, kind, cache, obj._id, _merged_bytes(obj, changes), changes)
-        return Write(obj, kind, cache, obj._id, obj.__snapshot__, changes)
+            return Write(obj, kind, cache, _id, _merged_bytes(obj, changes), changes)
+        return Write(obj, kind, cache, _id, obj.__snapshot__, changes)
 
     def _write_new(self, obj: Any) -> Write:
         tracking = obj.__track__()
@@ -172,21 +174,21 @@ class Planner:
         if cache is None:
             cache = self._caches[type(obj)] = self._find_cache(obj)
         spec = spec_of(type(obj))
-        _id = obj._id
+        _id = stored_id(obj)
         if _id is None:
             if spec.primary_key is not None:
                 raise SaveError("the primary key is not set", model=spec.tag, path=spec.primary_key.name)
             _id = provisional_id(obj)
-        document, data = flatten_document(obj, _id, self._scope)
-        self._refuse_deleted(obj, Changes(set=document))
+        data = flatten_document(obj, _id, self._scope)
+        self._refuse_deleted(obj, None, data)
         kind = WriteKind.REPLACE if self._replace_root(obj) else WriteKind.INSERT
-        return Write(obj, kind, cache, document["_id"], data, _WHOLE)
+        return Write(obj, kind, cache, _id, data, _WHOLE)
 
     def _replace_root(self, obj: Any) -> bool:
         return self._replace and id(obj) in self._roots
 
-    def _refuse_deleted(self, obj: Any, changes: Changes) -> None:
-        """Raise `DeletedObject` where a changed path names an object that was deleted."""
+    def _refuse_deleted(self, obj: Any, changes: Changes | None, data: bytes = b"") -> None:
+        """Raise `DeletedObject` where a changed path, or a new document, names an object that was deleted."""
         for other in self._scope.references:
             if other.__home__ is not None:
                 continue
@@ -194,6 +196,8 @@ class Planner:
             if tracking is None or not tracking.deleted or id(other) in self._roots:
                 continue
             reference = {"_id": tracking.former_id, "__model__": other.__model__}
+            if changes is None:
+                changes = Changes(set=decode(data))
             for path, value in (*changes.set.items(), *changes.push.items()):
                 if (found := _path_to(value, reference, path)) is not None:
                     raise DeletedObject(

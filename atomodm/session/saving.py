@@ -25,6 +25,7 @@ from ..identity import ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded, mark_loaded
 from ..serializer import FlattenScope, Form
+from ..serializer.identifiers import stored_id
 from .announce import Announcements
 from .documents import before_of, flatten_document, provisional_id
 from .fetch import Fetch
@@ -218,7 +219,7 @@ class Save:
         if is_unloaded(obj):
             fill(obj, remote, data, revision, fetch.scope, told)
             return
-        local, _ = flatten_document(obj, obj._id, FlattenScope(Form.DOCUMENT, provisional_id))
+        local = decode(flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id)))
         merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
         document = self._decide(write, merged.document, merged.disagreements)
         names = differing(spec, local, document, set())

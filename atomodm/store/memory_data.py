@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from sortedcontainers import SortedDict, SortedSet
+from sortedcontainers import SortedDict
 
 from ..engine.driver import (
     Applied,
@@ -29,7 +29,18 @@ from ..query.bounds import Range
 
 
 class Collection:
-    """One collection: documents by id, plain indexes as places in order, unique ones as ids by key."""
+    """One collection, in containers that are sorted by bytes.
+
+    Attributes
+    ----------
+    documents : SortedDict
+        Ids to revisions and documents.
+    entries : dict of int to SortedDict
+        By number, the plain indexes: keys joined with ids, to keys and ids. No key is the beginning of another one, so
+        that they sort as the pairs would, in half the time.
+    claims : dict of int to SortedDict
+        By number, the unique indexes: keys to ids.
+    """
 
     def __init__(self) -> None:
         self.version = 0
@@ -43,42 +54,38 @@ class Collection:
         found: tuple[int, bytes] | None = self.documents.get(id)
         return 0 if found is None else found[0]
 
+    def table(self, index: IndexRef | None) -> Any:
+        """The container that `index` is."""
+        if index is None:
+            return self.documents
+        return (self.claims if index.unique else self.entries).get(index.number) or SortedDict()
+
     def places(self, index: IndexRef | None, bounds: Range, after: Place | None, reverse: bool) -> Iterator[Place]:
         """Places within `bounds` and after `after`, in scan order."""
-        plain = index is not None and not index.unique
-        low: Any = (bounds[0], b"") if plain else bounds[0]
-        high: Any = (bounds[1], b"") if plain else bounds[1]
+        table = self.table(index)
+        low, high = bounds
         from_low = True
         if after is not None:
-            # Without equal keys, as in a unique index and in the primary order, the key alone is the place.
-            start = after if plain else after[0]
+            start = after[0] + after[1] if index is not None and not index.unique else after[0]
             if reverse:
                 high = min(high, start)
             elif start >= low:
                 low, from_low = start, False
         if low >= high:
             return
-        inclusive = (from_low, False)
-        if index is None:
-            for id in self.documents.irange(low, high, inclusive, reverse):
-                yield id, id
-        elif plain:
-            yield from self.entries.get(index.number, SortedSet()).irange(low, high, inclusive, reverse)
-        else:
-            claims = self.claims.get(index.number, SortedDict())
-            for key in claims.irange(low, high, inclusive, reverse):
-                yield key, claims[key]
+        for key in table.irange(low, high, (from_low, False), reverse):
+            if index is None:
+                yield key, key
+            elif index.unique:
+                yield key, table[key]
+            else:
+                yield table[key]
 
     def count(self, index: IndexRef | None, bounds: Range) -> int:
         """Number of entries within `bounds`."""
+        table = self.table(index)
         low, high = bounds
-        if index is None:
-            return max(0, int(self.documents.bisect_left(high) - self.documents.bisect_left(low)))
-        if index.unique:
-            claims = self.claims.get(index.number, SortedDict())
-            return max(0, int(claims.bisect_left(high) - claims.bisect_left(low)))
-        entries = self.entries.get(index.number, SortedSet())
-        return max(0, int(entries.bisect_left((high, b"")) - entries.bisect_left((low, b""))))
+        return max(0, int(table.bisect_left(high) - table.bisect_left(low)))
 
     def mismatched(self, changes: CollectionChanges) -> Iterator[bytes]:
         """Ids of the documents that are not at the revision that `changes` expects."""
@@ -114,10 +121,9 @@ class Collection:
         for index in changes.cleared:
             (self.claims if index.unique else self.entries).pop(index.number, None)
         for number, key, id in changes.removed:
-            if number in self.entries:
-                self.entries[number].discard((key, id))
+            self.entries.get(number, {}).pop(key + id, None)
         for number, places in _by_index(changes.added).items():
-            self.entries.setdefault(number, SortedSet()).update(places)
+            self.entries.setdefault(number, SortedDict()).update({key + id: (key, id) for key, id in places})
         for number, key, id in changes.released:
             if self.claims.get(number, {}).get(key) == id:
                 del self.claims[number][key]

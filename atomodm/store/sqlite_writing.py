@@ -110,9 +110,7 @@ class _Application:
         ]:
             raise Refused(mismatched=mismatched)
         if taken := [
-            (name, number, id)
-            for name, changes in collections.items()
-            for number, _, id in self._taken(name, changes)
+            (name, number, id) for name, changes in collections.items() for number, _, id in self._taken(name, changes)
         ]:
             raise Refused(taken=taken)
 
