@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -184,12 +185,11 @@ class Store(ABC):
         if self._loop is not None:
             self.check_usable()
             listeners, self._when_closing = self._when_closing, []
-            try:
-                for listener in listeners:
-                    listener(self)
-            finally:
-                self._loop = None
-                await self._close()
+            async with AsyncExitStack() as stack:  # all of it happens, whatever a listener raises
+                stack.push_async_callback(self._close)
+                stack.callback(setattr, self, "_loop", None)
+                for listener in reversed(listeners):
+                    stack.callback(listener, self)
 
     async def ready(self) -> None:
         """Make sure that the store is open in the running loop; one that `opens_at_first_use` is opened now."""

@@ -139,6 +139,7 @@ class NoSQLModel(Model, use_annotations=False):
         DeletionRefused
             Others refer to it through a member tagged ``on_delete="deny"``.
         """
+        await lifecycle.settled(self)
         if self._id is None:
             return None
         cache = self._cache()

@@ -66,6 +66,12 @@ class Page:
     documents: Sequence[bytes]
     more: bool
 
+    def part(self, start: int, end: int) -> Page:
+        """Some of its entries."""
+        return Page(
+            self.keys[start:end], self.ids[start:end], self.revisions[start:end], self.documents[start:end], self.more
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:

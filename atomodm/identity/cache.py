@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from ..contract.store import Store
-from ..encoding import id_key
+from ..encoding import encode, id_key
 from ..errors import UnsavedChangesWarning
 from ..model.unloaded import unloaded_class
 from ..serializer.identifiers import restored_id, stored_form
@@ -136,6 +136,19 @@ class ObjectCache(MutableMapping[Any, Any]):
             self.objects[key] = ref(obj)
             self.sweep()
         return known is None or known is obj
+
+    def settle(self, obj: Any, document: dict[str, Any]) -> None:
+        """Give an object that was restored from a document its place, clean, at a revision that is not known."""
+        _id = document["_id"]
+        self.adopt(obj, _id)
+        muted = obj.set_notifications_enabled(False)
+        try:
+            obj.__home__ = self
+            obj.__snapshot__ = encode(document)
+            obj.__revision__ = 0
+        finally:
+            obj.set_notifications_enabled(muted)
+        obj.__mark_dirty__(())
 
     def forget(self, obj: Any, _id: Any) -> None:
         """Take an object out, whatever its edits."""

@@ -120,7 +120,7 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
     def __changed__(self, change: dict[str, Any]) -> None:
         """Note an edit that atom's observers signal; the static observer of every stored member."""
         home = self.__home__
-        if home is None:
+        if home is None and (self.__tracking__ is None or self.__tracking__.in_flight is None):
             return  # without a document everything is to be written anyway
         name = change["name"]
         if change["type"] == "container" and type(self).members()[name].get_slot(self) is not change["value"]:
@@ -130,7 +130,8 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
             tracking.during |= {name}
         if name not in tracking.dirty:
             tracking.dirty |= {name}
-            home.hold(self)
+            if home is not None:
+                home.hold(self)
             if tracking.state is not None:
                 self.__update_state__()
 

@@ -37,8 +37,8 @@ class Tracking:
         The id given by a save that did not end, so that trying again writes the same document.
     uncertain : bool
         Whether such a save may have been applied all the same.
-    former_id, former_home : object
-        Where a deleted object was.
+    former_id, former_home, former_snapshot : object
+        Where a deleted object was, and its document.
     assumed : dict
         Stored values that stand for fields the base document lacks or whose stored value was refused: as long as the
         member still has this value, nothing is written for it.
@@ -52,6 +52,7 @@ class Tracking:
         "during",
         "former_home",
         "former_id",
+        "former_snapshot",
         "in_flight",
         "reserved_id",
         "state",
@@ -66,6 +67,7 @@ class Tracking:
         self.uncertain = False
         self.former_id: Any = None
         self.former_home: Any = None
+        self.former_snapshot: bytes | None = None
         self.assumed: dict[str, Any] | None = None
         self.state: ObjectState | None = None
 

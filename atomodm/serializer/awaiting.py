@@ -8,12 +8,14 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import Any
 
-from ..model import REGISTRY, spec_of
+from ..errors import StoreError
+from ..model import REGISTRY, FieldSpec, spec_of
+from .carefully import stored_key
 from .converters import COERCERS
 from .generate import generated_for
 from .hooks import hooks_of, must_await_references
 from .scope import RestoreScope
-from .values import MARKS, Resolved, unflatten_any
+from .values import MARKS, Resolved, definition_of, is_mention, unflatten_any
 
 
 class Detached:
@@ -26,6 +28,10 @@ class Detached:
     def announce_later(self, obj: Any) -> None:
         """Nobody observes an object that was just made."""
 
+    def settle(self, obj: Any, document: dict[str, Any]) -> None:
+        """Leave it to the model's cache."""
+        obj.objects.cache.settle(obj, document)
+
 
 async def unflatten_awaiting(stored: Any, scope: RestoreScope) -> Any:
     """Restore any value, awaiting what must be awaited."""
@@ -36,24 +42,46 @@ async def restore_awaiting(obj: Any, document: dict[str, Any], scope: RestoreSco
     """Set all members from a document, after what must be awaited was."""
     model = spec_of(type(obj)).model
     prepared = await prepare_document(model, document, scope)
-    scope.document = prepared
-    generated_for(model).restore(obj, prepared, scope)
+    outer, scope.document = scope.document, prepared
+    try:
+        generated_for(model).restore(obj, prepared, scope)
+    finally:
+        scope.document = outer
 
 
 async def prepare_document(model: Any, document: dict[str, Any], scope: RestoreScope) -> dict[str, Any]:
-    """Await what restoring a document must await; gives the document itself where that is nothing."""
+    """Await what restoring a document must await; gives the document itself where that is nothing.
+
+    What is refused is raised when its member is set, so that it follows the model's ``__on_error__``.
+    """
     hooks = hooks_of(model)
-    prepared = document
-    if hooks.async_unflatten:
-        prepared = dict(document)
-        for field, _ in generated_for(model).restorers:
-            if field.name in hooks.async_unflatten and field.stored_name in document:
-                stored = document[field.stored_name]
-                unflatten = field.unflatten or model.serializer.unflatten
-                prepared[field.stored_name] = Resolved(await unflatten(stored, scope))
-    if not anything_to_await():
-        return prepared
-    return {key: await prepare(value, scope) for key, value in prepared.items()}
+    mentions = anything_to_await()
+    if not hooks.async_unflatten and not mentions:
+        return document
+    prepared = dict(document)
+    for field, _ in generated_for(model).restorers:
+        key = stored_key(field, document)
+        if key is not None and (mentions or field.name in hooks.async_unflatten):
+            prepared[key] = await _prepare_member(model, field, document[key], scope)
+    if mentions:
+        for name in spec_of(model).extra_members:
+            if name in document:
+                prepared[name] = await prepare(document[name], scope)
+    if document is scope.root:
+        scope.prepared(prepared)
+    return prepared
+
+
+async def _prepare_member(model: Any, field: FieldSpec, stored: Any, scope: RestoreScope) -> Any:
+    try:
+        if field.name in hooks_of(model).async_unflatten:
+            unflatten = field.unflatten or model.serializer.unflatten
+            return Resolved(await unflatten(stored, scope))
+        return await prepare(stored, scope) if field.unflatten is None else stored
+    except StoreError:
+        raise  # says nothing about the value
+    except Exception as error:  # what the program's own code raises, as when members are set
+        return Resolved(error=error)
 
 
 def anything_to_await() -> bool:
@@ -74,6 +102,9 @@ async def prepare(stored: Any, scope: RestoreScope) -> Any:
             number = stored.get("__ref__")
             if number is not None and number in scope:
                 return Resolved(scope[number])
+            if is_mention(stored):
+                stored = definition_of(stored, scope)
+                model = REGISTRY[stored["__model__"]]
             return Resolved(await model.serializer.unflatten_object(model, stored, scope))
         coercer = COERCERS.get(stored.get("__py__"))
         if coercer is not None:

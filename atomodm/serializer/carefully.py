@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from atom.catom import DefaultValue
+
 from ..errors import AtomodmError, RestoreError
 from ..model import FieldSpec, Model, ModelSpec
 from ..model.types import ModelType
@@ -88,15 +90,19 @@ def restore_extras(obj: Any, document: dict[str, Any], scope: RestoreScope, spec
 def assume_defaults(obj: Any, fields: Iterable[FieldSpec], spec: ModelSpec) -> None:
     """Remember the defaults of members that the document lacks, so that they do not count as edits.
 
-    The default of a member that holds a reference is left to be made when it is read, and a read-only member without
-    default is left open.
+    A default that is another object is left to be made when it is read, and a read-only member without default is
+    left open.
     """
     tracking = Model.__track__(obj)
     assumed = tracking.assumed = dict(tracking.assumed or {})
     for field in fields:
-        reference = isinstance(field.type, ModelType) and not field.type.embedded
+        makes_object = (
+            isinstance(field.type, ModelType)
+            and not field.type.embedded
+            and field.member.default_value_mode[0] not in (DefaultValue.NoOp, DefaultValue.Static)
+        )
         try:
-            value = None if reference or field.opens_unset else getattr(obj, field.name)
+            value = None if makes_object or field.opens_unset else getattr(obj, field.name)
             flatten = spec.model.__atomodm_generated__.flatten_fields[field.name]
             assumed[field.stored_name] = flatten(value, FlattenScope(Form.DOCUMENT))
         except Exception as error:  # a default is the program's own code

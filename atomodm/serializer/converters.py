@@ -15,13 +15,13 @@ from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from enum import Enum as PythonEnum
 from enum import EnumMeta, Flag
-from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 from uuid import UUID
 
 from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
 from ..errors import FlattenProcessorDoesNotExist, ModelDefinitionError, ValueNotStorable, describe_type
+from .hooks import is_async
 from .instants import fields_of, fits, microseconds, parts_from, time_from, time_of_day
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Coercers(dict[str, Coercer]):
 
     def has_async(self) -> bool:
         """Whether some coercer must be awaited."""
-        return any(iscoroutinefunction(coercer) for coercer in self.values())
+        return any(is_async(coercer) for coercer in self.values())
 
 
 @dataclass(frozen=True, slots=True)

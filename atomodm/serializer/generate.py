@@ -239,10 +239,10 @@ def _assignments(source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], h
     if any(_is_date(field, hooks) for field in fields):
         source.bind("_datetime", datetime)
     if spec.extra_members:
-        expected = len(spec.fields) + (1 if spec.primary_key else 2)
+        members = sum(field.stored_name != "_id" for field in spec.fields)
         source.bind("_restore_extras", restore_extras)
         source.bind("_spec", spec)
-        lines.append(f"if len(document) != {expected}:")
+        lines.append(f"if len(document) != {members} + ('_id' in document) + ('__model__' in document):")
         lines.append("    _restore_extras(obj, document, scope, _spec)")
     return lines or ["pass"]
 

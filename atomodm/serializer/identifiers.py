@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson import ObjectId
+
 from ..encoding import decode
 from ..model import spec_of
 from .converters import plain_form
 
+_NATIVE = frozenset({ObjectId, str, int, type(None)})
+
 
 def stored_form(_id: Any) -> Any:
     """The stored form of an id, or of a primary key of a type that BSON lacks."""
+    if type(_id) in _NATIVE:
+        return _id
     form = plain_form(type(_id))
     return _id if form is None else form.flatten(_id)
 

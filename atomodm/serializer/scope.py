@@ -43,11 +43,13 @@ class FlattenScope(dict[int, Any]):
         Embedded objects met so far.
     depth : int
         Levels of embedding at which the walk is.
+    mentions : bool
+        Whether the document refers to an embedded object, or to itself, by a ``__ref__`` number.
     id_of : callable or None
         Gives the id of a referenced object that has none yet; without it such an object is flattened inline.
     """
 
-    __slots__ = ("_next_number", "depth", "embeddings", "form", "id_of", "references")
+    __slots__ = ("_next_number", "depth", "embeddings", "form", "id_of", "mentions", "references")
 
     def __init__(self, form: Form, id_of: Callable[[Any], Any] | None = None) -> None:
         super().__init__()
@@ -56,6 +58,7 @@ class FlattenScope(dict[int, Any]):
         self.references: list[Any] = []
         self.embeddings: dict[int, Embedding] = {}
         self.depth = 0
+        self.mentions = False
         self._next_number = 1
 
     def begin(self) -> None:
@@ -63,10 +66,17 @@ class FlattenScope(dict[int, Any]):
         self.clear()
         self.embeddings.clear()
         self.references = []
+        self.mentions = False
         self._next_number = 1
+
+    def add_root(self, obj: Any) -> None:
+        """Let embedded objects refer to the object that is being flattened, by the number 0."""
+        root = self.embeddings[id(obj)] = Embedding(obj)
+        root.number = 0
 
     def reference(self, embedding: Embedding) -> dict[str, Any]:
         """Refer to an embedded object that the document has already."""
+        self.mentions = True
         if embedding.number is None:
             embedding.number = self._next_number
             self._next_number += 1
@@ -103,6 +113,9 @@ class Resolver(Protocol):
     def announce_later(self, obj: Any) -> None:
         """Tell the observers of a new object that it was restored, once all is."""
 
+    def settle(self, obj: Any, document: dict[str, Any]) -> None:
+        """Make a document the base that edits of an object, which was restored from it, are compared with."""
+
 
 class RestoreScope(dict[Any, Any]):
     """Carries the objects of one restore; a dict from ``__ref__`` numbers of the current document to objects.
@@ -111,21 +124,37 @@ class RestoreScope(dict[Any, Any]):
     ----------
     resolver : Resolver
         Finds referenced objects.
-    document : dict
+    root : dict
         The document being restored.
+    owner : Model
+        Its object.
+    document : dict
+        The part of it whose members are being set: itself, or an embedded model's state.
     """
 
-    __slots__ = ("document", "resolver")
+    __slots__ = ("document", "owner", "resolver", "root")
 
     def __init__(self, resolver: Resolver) -> None:
         super().__init__()
         self.resolver = resolver
+        self.root: dict[str, Any] = {}
+        self.owner: Any = None
         self.document: dict[str, Any] = {}
 
     def enter(self, document: dict[str, Any], obj: Any) -> None:
-        """Begin with a document: numbers mean objects of the same document only."""
-        self.clear()
-        self.document = document
-        number = document.get("__ref__")
-        if number is not None:
+        """Begin with a document, unless it is entered already: numbers mean objects of the same document only."""
+        if document is not self.root:
+            self.clear()
+            self.root = self.document = document
+            self.owner = obj
+            self.define(document, obj)
+
+    def prepared(self, document: dict[str, Any]) -> None:
+        """Go on with a copy of the document in which what had to be awaited was."""
+        self.root = self.document = document
+
+    def define(self, state: dict[str, Any], obj: Any) -> None:
+        """Let the document's mentions of a state's number mean an object."""
+        number = state.get("__ref__")
+        if isinstance(number, int | bytes | str):
             self[number] = obj

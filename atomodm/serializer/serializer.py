@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Self
 
 from ..errors import WrongModel
 from ..model import REGISTRY, ModelRegistry, spec_of
+from ..model.unloaded import mark_loaded, mark_unloaded
 from .awaiting import Detached, restore_awaiting, unflatten_awaiting
 from .converters import COERCERS, Coercers
 from .generate import generated_for, json_flatten_for
 from .hooks import hooks_of
-from .identifiers import restored_id, stored_id
+from .identifiers import stored_id
 from .scope import FlattenScope, Form, RestoreScope
 from .values import flatten_any
 
@@ -60,6 +61,8 @@ class ModelSerializer:
         """What ``__getstate__`` gives: the state with ``__model__``, ``__ref__``, and ``_id`` where it is set."""
         scope = self._flatten_scope(scope)
         is_root = id(obj) not in scope.embeddings
+        if is_root:
+            scope.add_root(obj)
         scope[id(obj)] = obj
         state = self._state(obj, scope)
         if is_root:
@@ -102,15 +105,27 @@ class ModelSerializer:
 
     async def unflatten_object(self, cls: Any, state: dict[str, Any], scope: Any) -> Any:
         """Restore a mention of a model: get or create the object, get its state, restore it."""
+        scope = self._restore_scope(scope)
         obj, created = await self.get_or_create(cls, state, scope)
-        number = state.get("__ref__")
-        if number is not None and isinstance(scope, dict):
-            scope[number] = obj
+        scope.define(state, obj)
         if created:
             full = await self.get_object_state(obj, state, scope)
             if full is not None:
-                await obj.__restorestate__(full, scope)
+                await self._fill(obj, full, scope)
         return obj
+
+    async def _fill(self, obj: Any, state: dict[str, Any], scope: RestoreScope) -> None:
+        """Restore an object from its whole state; one that is refused its state stays unloaded."""
+        if spec_of(type(obj)).embedded or state.get("_id") is None:
+            await obj.__restorestate__(state, scope)
+            return
+        mark_loaded(obj)
+        try:
+            await obj.__restorestate__(state, scope)
+        except BaseException:
+            mark_unloaded(obj)
+            raise
+        scope.resolver.settle(obj, state)
 
     async def get_or_create(self, cls: Any, state: dict[str, Any], scope: Any) -> tuple[Any, bool]:
         """Give the object for a state, and whether it was made for it."""
@@ -124,9 +139,18 @@ class ModelSerializer:
         """What ``__restorestate__`` does: set the members, observers told as they are set."""
         model = _class_of(obj)
         check_model(model, state)
+        mark_loaded(obj)
         scope = self._restore_scope(scope)
-        scope.enter(state, obj)
+        if scope.owner is None or scope.owner is obj:
+            scope.enter(state, obj)
+        elif spec_of(model).embedded or state.get("_id") is None:
+            scope.define(state, obj)
+        else:  # another document, in which numbers mean other objects
+            scope = RestoreScope(scope.resolver)
+            scope.enter(state, obj)
         await restore_awaiting(obj, state, scope)
+        if not spec_of(model).embedded and spec_of(model).primary_key is None and state.get("_id") is not None:
+            obj._id = state["_id"]
         obj.__restored__ = True
 
     async def restore_object(self, cls: Any, state: dict[str, Any], force: bool = False) -> Any:
@@ -139,9 +163,7 @@ class ModelSerializer:
     def restore_embedded(self, model: Any, state: dict[str, Any], scope: RestoreScope) -> Any:
         """Restore an embedded model where nothing has to be awaited."""
         obj = model.__new__(model)
-        number = state.get("__ref__")
-        if number is not None:
-            scope[number] = obj
+        scope.define(state, obj)
         muted = obj.set_notifications_enabled(False)
         outer, scope.document = scope.document, state
         try:
@@ -190,14 +212,8 @@ class NoSQLModelSerializer(ModelSerializer):
         _id = state.get("_id")
         if _id is None:
             return cls.__new__(cls), True
-        cache = cls.objects.cache
-        obj = cache.get(_id)
-        if obj is not None:
-            return obj, False
-        obj = cls.__new__(cls)
-        obj._id = restored_id(cls, _id)
-        cache[_id] = obj
-        return obj, True
+        obj = self._restore_scope(scope).resolver.object_for(cls, _id)
+        return obj, not obj.__restored__
 
     async def get_object_state(self, obj: Any, state: dict[str, Any], scope: Any) -> Any:
         """The document in the store; for a state without id the state itself."""

@@ -39,12 +39,20 @@ def path_of(place: Place | None) -> str | None:
 
 
 class Resolved:
-    """A value that an async coercer gave, in the place of its form until the members are set."""
+    """A value that was awaited, or why it was refused, in the place of its stored form until the members are set."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_error", "_value")
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def __init__(self, value: Any = None, error: Exception | None = None) -> None:
+        self._value = value
+        self._error = error
+
+    @property
+    def value(self) -> Any:
+        """The value; raises what awaiting it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 def flatten_any(value: Any, scope: FlattenScope, place: Place | None = None, depth: int = 0) -> Any:
@@ -159,6 +167,10 @@ def unflatten_any(stored: Any, scope: RestoreScope) -> Any:
 def unflatten_form(form: dict[str, Any], scope: RestoreScope) -> Any:
     """Restore a ``__py__`` form."""
     name = form["__py__"]
+    coercer = COERCERS.get(name) if isinstance(name, str) else None
+    if coercer is not None:
+        body = {key: unflatten_any(item, scope) for key, item in form.items() if key != "__py__"}
+        return coercer(body, scope)
     if name == "dict" and "items" in form:
         return {unflatten_any(key, scope): unflatten_any(item, scope) for key, item in form["items"]}
     if name in ("set", "atomset"):
@@ -167,13 +179,9 @@ def unflatten_form(form: dict[str, Any], scope: RestoreScope) -> Any:
         return frozenset(unflatten_any(item, scope) for item in form["values"])
     if name == "tuple":
         return tuple([unflatten_any(item, scope) for item in form["values"]])
-    coercer = COERCERS.get(name) if isinstance(name, str) else None
-    if coercer is None:
-        raise UnflattenProcessorDoesNotExist(
-            "a stored value has a '__py__' name that no coercer is registered for; see atomodm.register_type"
-        )
-    body = {key: unflatten_any(item, scope) for key, item in form.items() if key != "__py__"}
-    return coercer(body, scope)
+    raise UnflattenProcessorDoesNotExist(
+        "a stored value has a '__py__' name that no coercer is registered for; see atomodm.register_type"
+    )
 
 
 def unflatten_model(state: Any, scope: RestoreScope, expected: type | None = None) -> Any:
@@ -217,22 +225,35 @@ def unflatten_model(state: Any, scope: RestoreScope, expected: type | None = Non
         if number is not None:
             scope[number] = obj
         return obj
-    if number is not None and state.keys() <= MARKS:
-        return _find_mentioned(number, scope, expected)
+    if is_mention(state):
+        definition = definition_of(state, scope)
+        if definition is not state:
+            return unflatten_model(definition, scope, expected)
     return model.serializer.restore_embedded(model, state, scope)
 
 
-def _find_mentioned(number: Any, scope: RestoreScope, expected: type | None) -> Any:
-    """Restore the object that a document mentions before it defines it."""
-    places: list[Any] = [scope.document]
+def is_mention(state: dict[str, Any]) -> bool:
+    """Whether a state says only by its number which object of the document it means."""
+    return state.get("__ref__") is not None and state.keys() <= MARKS
+
+
+def definition_of(mention: dict[str, Any], scope: RestoreScope) -> dict[str, Any]:
+    """The state, elsewhere in the document, of an object that is mentioned before it is defined.
+
+    The state of a model without members looks like a mention, and is its own definition.
+    """
+    places: list[Any] = [scope.root]
     while places:
         place = places.pop()
         if place.__class__ is dict:
-            if place.get("__ref__") == number and not place.keys() <= MARKS:
-                return unflatten_model(place, scope, expected)
+            if place.get("__ref__") == mention["__ref__"] and not place.keys() <= MARKS:
+                return place
             places.extend(place.values())
         elif place.__class__ is list:
             places.extend(place)
+    model = REGISTRY.get(mention.get("__model__"))
+    if model is not None and not spec_of(model).fields:
+        return mention
     raise WrongModel("a stored '__ref__' means no object of its document")
 
 

@@ -38,7 +38,7 @@ class Difference:
                     self.compare(f"{path}.{key}", old[key], value)
                 else:
                     self.set[f"{path}.{key}"] = value
-        elif old.__class__ is list and new.__class__ is list and old:
+        elif old.__class__ is list and new.__class__ is list:
             self._compare_lists(path, old, new)
         else:
             self.set[path] = new

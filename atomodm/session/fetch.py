@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Container, Hashable, Sequence
-from time import perf_counter
 from typing import Any
 
+from ..breathing import Breather
 from ..contract.store import Chunk
 from ..encoding import decode, decode_all, id_key
 from ..identity import ObjectCache
 from ..model import REGISTRY, spec_of
+from ..model.unloaded import mark_loaded, mark_unloaded
 from ..serializer import RestoreScope, check_model, generated_for, hooks_of
 from ..serializer.awaiting import anything_to_await, prepare_document
 from ..serializer.identifiers import document_id
 from .announce import Announcements
-from .fill import check_fits, fill, refresh, settle_quietly
+from .fill import check_fits, edits_of, fill, refresh, settle_quietly
+from .in_flight import write_under_way
 from .references import references_of
 
 #: Fetch everything reachable.
 ALL = None
-#: Seconds of work after which the loop gets its turn.
-_TURN = 0.005
 #: Documents that are decoded in one call; more do not stay in the processor's cache.
 _SLICE = 128
 
@@ -52,7 +52,7 @@ class Fetch:
         self._deferred: list[tuple[Any, dict[str, Any], bytes, int]] = []
         self._told = Announcements()
         self._awaits = anything_to_await()
-        self._turn_ends = perf_counter() + _TURN
+        self._breather = Breather()
 
     # -- what restoring functions ask of a resolver ------------------------------------------------------------------
 
@@ -69,6 +69,10 @@ class Fetch:
     def announce_later(self, obj: Any) -> None:
         """Tell observers of a new object when everything is restored."""
         self._told.add_new(obj)
+
+    def settle(self, obj: Any, document: dict[str, Any]) -> None:
+        """Make an object that code of the program's restored from a document one of its cache."""
+        self._cache_of(spec_of(type(obj)).model).settle(obj, document)
 
     def _cache_of(self, model: Any) -> ObjectCache:
         same_manager = inspect.getattr_static(model, "objects") is self._manager
@@ -99,7 +103,7 @@ class Fetch:
                 hydrate = generated_for(self.model).hydrate
                 found += hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
             await self._fill_deferred()
-            await self._breathe()
+            await self._breather.breathe()
         self.origin.sweep()
         await self.complete(written)
         return found
@@ -131,11 +135,17 @@ class Fetch:
         model = spec_of(type(obj)).model
         self.scope.enter(document, obj)
         if hooks_of(model).restorestate:
-            obj.__class__ = model
-            await obj.__restorestate__(dict(document), self.scope)
-            settle_quietly(obj, data, revision)
-            if obj.__tracking__ is not None:
+            edited = edits_of(obj)
+            mark_loaded(obj)
+            try:
+                await obj.__restorestate__(dict(document), self.scope)
+                settle_quietly(obj, data, revision)
+            finally:
+                if obj.__snapshot__ is None:
+                    mark_unloaded(obj)
                 obj.__mark_dirty__(())
+                for name, value in edited.items():
+                    setattr(obj, name, value)
         else:
             prepared = await prepare_document(model, document, self.scope)
             fill(obj, prepared, data, revision, self.scope, self._told)
@@ -183,8 +193,8 @@ class Fetch:
 
     async def _refresh(self, obj: Any, data: bytes, revision: int, written: Container[Hashable]) -> bool:
         """Have one object follow; False when this process has written the document since it was read."""
-        if obj.__home__ is None or obj.__revision__ == revision:
-            return True
+        if obj.__home__ is None or obj.__revision__ == revision or write_under_way([obj]) is not None:
+            return True  # a write under way is guarded: it meets what is newer here
         if id_key(document_id(obj)) in written:
             return False
         if hooks_of(spec_of(type(obj)).model).awaits and not (obj.__tracking__ is not None and obj.__tracking__.dirty):
@@ -256,7 +266,7 @@ class Fetch:
                     await self._fill_awaiting(obj, document, data, revision)
                 else:
                     fill(obj, document, data, revision, self.scope, self._told)
-            await self._breathe()
+            await self._breather.breathe()
         return overtaken
 
     async def fill_new(self, obj: Any, state: dict[str, Any]) -> None:
@@ -273,12 +283,6 @@ class Fetch:
                 obj.set_notifications_enabled(True)
             self._told.add_new(obj)
         obj.__restored__ = True
-
-    async def _breathe(self) -> None:
-        """Let the loop have its turn when this one has lasted long enough."""
-        if perf_counter() > self._turn_ends:
-            await asyncio.sleep(0)
-            self._turn_ends = perf_counter() + _TURN
 
 
 async def _succeeded(future: asyncio.Future[Any]) -> bool:

@@ -46,7 +46,7 @@ def fill(
         Takes what observers are to be told.
     """
     spec = spec_of(type(obj))
-    edited = {} if obj.__tracking__ is None else {name: getattr(obj, name) for name in obj.__tracking__.dirty}
+    edited = edits_of(obj)
     mark_loaded(obj)
     before = values_of(obj) if observed(obj) else None
     muted = obj.set_notifications_enabled(False)
@@ -64,6 +64,11 @@ def fill(
         obj.set_notifications_enabled(muted)
     if before is not None:
         told.add_changes(obj, before)
+
+
+def edits_of(obj: Any) -> dict[str, Any]:
+    """The members that were set since the object was last loaded or saved, with their values."""
+    return {} if obj.__tracking__ is None else {name: getattr(obj, name) for name in obj.__tracking__.dirty}
 
 
 def _forget_assumptions(obj: Any) -> None:

@@ -21,6 +21,7 @@ from .announce import Announcements
 from .documents import changes_of, flatten_document, members_at, provisional_id, set_members_of
 from .fetch import Fetch
 from .fill import settle_quietly, take
+from .in_flight import being_written, wait_for, write_under_way
 from .on_delete import consequences
 from .references import references_of
 
@@ -97,12 +98,24 @@ def revert(obj: Any) -> None:
     told.send()
 
 
+async def settled(obj: Any) -> None:
+    """Wait until no save or delete of an object is under way."""
+    while (under_way := write_under_way([obj])) is not None:
+        await wait_for(under_way)
+
+
 async def delete(objects: Sequence[Any], cache: ObjectCache) -> DeleteResult:
     """Delete documents of one store in one batch, with what ``on_delete`` says of references to them."""
-    operations, deleted = await consequences(objects, cache)
-    outcome = await cache.store.write(Batch(operations))
-    for obj in deleted:
-        mark_deleted(obj)
+    while True:
+        operations, deleted = await consequences(objects, cache)
+        under_way = write_under_way(deleted)
+        if under_way is None:
+            break
+        await wait_for(under_way)
+    with being_written(deleted):
+        outcome = await cache.store.write(Batch(operations))
+        for obj in deleted:
+            mark_deleted(obj)
     removed = sum(
         existed for operation, existed in zip(operations, outcome.existed, strict=True) if isinstance(operation, Delete)
     )
@@ -115,6 +128,7 @@ def mark_deleted(obj: Any) -> None:
     tracking = obj.__track__()
     tracking.former_id = _id
     tracking.former_home = cache
+    tracking.former_snapshot = obj.__snapshot__
     tracking.dirty = frozenset()
     tracking.assumed = None
     if cache is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -17,7 +16,7 @@ from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form
 from ..serializer.identifiers import document_id, stored_id
-from .diff import same
+from .diff import diff_documents, same
 from .documents import changes_of, flatten_document, provisional_id, set_members_of
 
 
@@ -76,6 +75,7 @@ class Write:
 
 
 _WHOLE = Changes()
+_NO_DOCUMENT = encode({})
 
 #: Gives the cache in which an object without home will live.
 FindCache = Callable[[Any], ObjectCache]
@@ -112,15 +112,6 @@ class Planner:
         DeletedObject
             A changed path names a deleted object.
         """
-        collecting = gc.isenabled()
-        gc.disable()  # what a large walk allocates it keeps: collections in between would only look at it over and over
-        try:
-            return self._walk(roots)
-        finally:
-            if collecting:
-                gc.enable()
-
-    def _walk(self, roots: Iterable[Any]) -> list[Write]:
         waiting = list(dict.fromkeys(roots))
         self._roots = {id(obj) for obj in waiting}
         seen = set(self._roots)
@@ -188,7 +179,10 @@ class Planner:
         return self._replace and id(obj) in self._roots
 
     def _refuse_deleted(self, obj: Any, changes: Changes | None, data: bytes = b"") -> None:
-        """Raise `DeletedObject` where a changed path, or a new document, names an object that was deleted."""
+        """Raise `DeletedObject` where a changed path, or a new document, names an object that was deleted.
+
+        A deleted object that is inserted again keeps, as long as they do not change, the references that it had.
+        """
         for other in self._scope.references:
             if other.__home__ is not None:
                 continue
@@ -197,7 +191,8 @@ class Planner:
                 continue
             reference = {"_id": tracking.former_id, "__model__": other.__model__}
             if changes is None:
-                changes = Changes(set=decode(data))
+                former = decode(obj.__tracking__.former_snapshot or _NO_DOCUMENT)
+                changes = diff_documents(spec_of(type(obj)), former, decode(data), {})
             for path, value in (*changes.set.items(), *changes.push.items()):
                 if (found := _path_to(value, reference, path)) is not None:
                     raise DeletedObject(

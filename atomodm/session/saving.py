@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal
 
 from pymongo.results import InsertOneResult, UpdateResult
 
-from ..contract.operations import Batch, Outcome
+from ..breathing import Breather, without_collecting
+from ..contract.operations import Batch, Operation, Outcome
 from ..contract.store import Atomicity, Store
 from ..encoding import decode, id_key
 from ..errors import (
@@ -30,6 +31,7 @@ from .announce import Announcements
 from .documents import before_of, flatten_document, provisional_id
 from .fetch import Fetch
 from .fill import differing, fill, settle, settle_quietly, take
+from .in_flight import being_written, wait_for, write_under_way
 from .merge import Decide, Disagreement, merge, resolve
 from .plan import FindCache, Planner, Write, WriteKind
 
@@ -89,15 +91,21 @@ class Save:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
         while True:
-            writes = self._planner.plan(self._roots)
-            busy = next((future for write in writes if (future := _in_flight(write.obj)) is not None), None)
-            if busy is not None:
-                await asyncio.wait([busy])
-                continue
-            self._inserted.update(id(write.obj) for write in writes if write.kind is WriteKind.INSERT)
-            with _marked_in_flight(writes):
+            breather = Breather()
+            with ExitStack() as until_done:
+                with without_collecting():
+                    writes = self._planner.plan(self._roots)
+                    under_way = write_under_way(write.obj for write in writes)
+                    if under_way is None:
+                        until_done.enter_context(being_written([write.obj for write in writes]))
+                if under_way is not None:
+                    await wait_for(under_way)
+                    continue
+                await breather.breathe()
+                self._inserted.update(id(write.obj) for write in writes if write.kind is WriteKind.INSERT)
                 if await self._attempt(writes):
-                    return [self._result(write) for write in writes[: len(self._roots)]]
+                    results = {id(write.obj): self._result(write) for write in writes}
+                    return [results[id(obj)] for obj in self._roots]
                 if loop.time() > deadline:
                     raise RevisionMismatch([], store=writes[0].cache.store.url)
             await asyncio.sleep(random.random() * _PAUSE)
@@ -113,12 +121,15 @@ class Save:
         for cache, model in {(write.cache, spec_of(type(write.obj)).model): None for write in writes}:
             await cache.store.ready()
             await self._prepare(cache, model)
-        done: list[Write] = [write for write in writes if write.kind is WriteKind.NOTHING]
-        _finish(done, None)
+        await _finish([write for write in writes if write.kind is WriteKind.NOTHING], None)
         for store, part in self._batches([write for write in writes if write.kind is not WriteKind.NOTHING]):
-            batch = Batch([write.operation() for write in part])
+            operations: list[Operation] = []
+            breather = Breather()
+            for write in part:
+                operations.append(write.operation())
+                await breather.breathe()
             try:
-                outcome = await store.write(batch)
+                outcome = await store.write(Batch(operations))
             except RevisionMismatch as mismatch:
                 await self._follow([part[position] for position in mismatch.positions])
                 return False
@@ -131,7 +142,7 @@ class Save:
                 for write in part:
                     write.obj.__track__().uncertain = True
                 raise
-            _finish(part, outcome)
+            await _finish(part, outcome)
         return True
 
     def _batches(self, writes: Sequence[Write]) -> list[tuple[Store, list[Write]]]:
@@ -269,61 +280,44 @@ def _pieces(store: Store, writes: Sequence[Write]) -> list[list[Write]]:
     return pieces
 
 
-def _in_flight(obj: Any) -> asyncio.Future[None] | None:
-    tracking = obj.__tracking__
-    return None if tracking is None else tracking.in_flight
+async def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
+    """Make objects what was written: persistent, clean but for later edits, at home in their cache.
 
-
-@contextmanager
-def _marked_in_flight(writes: Sequence[Write]) -> Iterator[None]:
-    """Make other saves of the same objects wait, and tell edits made meanwhile from those that are written."""
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    for write in writes:
-        tracking = write.obj.__track__()
-        tracking.in_flight = done
-        tracking.during = frozenset()
-        if tracking.state is not None:
-            tracking.state.error = None
-            write.obj.__update_state__()
-    try:
-        yield
-    except BaseException as error:
-        for write in writes:
-            state = write.obj.__tracking__.state
-            if state is not None and isinstance(error, Exception):
-                state.error = error
-        raise
-    finally:
-        for write in writes:
-            tracking = write.obj.__tracking__
-            tracking.in_flight = None
-            tracking.during = frozenset()
-            write.obj.__update_state__()
-        done.set_result(None)
-
-
-def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
-    """Make objects what was written: persistent, clean but for later edits, at home in their cache."""
+    The documents are written: a cancellation meanwhile is kept until all objects know.
+    """
+    breather = Breather()
+    cancelled: asyncio.CancelledError | None = None
     for position, write in enumerate(writes):
-        obj = write.obj
-        tracking = obj.__tracking__
-        write.cache.wrote(write.id)
-        revision = obj.__revision__ if outcome is None else outcome.revisions[position]
-        if obj.__home__ is None:
-            _take_home(write)
-        if write.data is not None:
-            obj.__snapshot__ = write.data
+        _finish_one(write, None if outcome is None else outcome.revisions[position])
+        if cancelled is None:
+            try:
+                await breather.breathe()
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _finish_one(write: Write, revision: int | None) -> None:
+    obj = write.obj
+    tracking = obj.__tracking__
+    write.cache.wrote(write.id)
+    if obj.__home__ is None:
+        _take_home(write)
+    if write.data is not None:
+        obj.__snapshot__ = write.data
+        if revision is not None:
             obj.__revision__ = revision
-            if not obj.__restored__:
-                obj.__restored__ = True
-            if tracking.assumed is not None:
-                tracking.assumed = _still_assumed(write, tracking.assumed)
-        tracking.dirty = tracking.during
-        tracking.uncertain = False
-        (write.cache.hold if tracking.dirty else write.cache.release)(obj)
-        if tracking.state is not None:
-            tracking.state.conflict = None
-            tracking.state.stale = False
+        if not obj.__restored__:
+            obj.__restored__ = True
+        if tracking.assumed is not None:
+            tracking.assumed = _still_assumed(write, tracking.assumed)
+    tracking.dirty = tracking.during
+    tracking.uncertain = False
+    (write.cache.hold if tracking.dirty else write.cache.release)(obj)
+    if tracking.state is not None:
+        tracking.state.conflict = None
+        tracking.state.stale = False
 
 
 def _still_assumed(write: Write, assumed: dict[str, Any]) -> dict[str, Any] | None:
@@ -343,4 +337,4 @@ def _take_home(write: Write) -> None:
     write.cache.adopt(obj, write.id)
     obj.__home__ = write.cache
     tracking = obj.__track__()
-    tracking.reserved_id = tracking.former_id = tracking.former_home = None
+    tracking.reserved_id = tracking.former_id = tracking.former_home = tracking.former_snapshot = None

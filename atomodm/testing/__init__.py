@@ -1,0 +1,1 @@
+"""For authors of stores: the tests that every store must pass."""
