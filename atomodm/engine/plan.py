@@ -88,7 +88,7 @@ class Plan:
 def is_point(bounds: Range) -> bool:
     """Whether a range holds one key only, as those of `atomodm.query.bounds.point` do."""
     low, high = bounds
-    return high == low + HIGHEST
+    return low != LOWEST and high == low + HIGHEST
 
 
 def may_repeat(index: Index | None, ranges: Sequence[Range]) -> bool:

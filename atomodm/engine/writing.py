@@ -70,6 +70,7 @@ class Writer:
             catalogues = {name: await self._catalogues.get(name) for name in collections}
             current = await self._read(batch, keys, catalogues)
             prepared = await Preparation(batch, keys, catalogues, current, self._keep).run()
+            refusal: Refusal | None = None
             try:
                 applied = await self._driver.apply(prepared.commit)
             except StaleCatalogue:
@@ -78,12 +79,13 @@ class Writer:
                     raise
             except Refused as refused:
                 refusal = Refusal(refused, batch, keys, prepared.effects, catalogues, self._url)
-                refusal.raise_unless_race(given_up=time.monotonic() > deadline)
             else:
                 self._catalogues.forget(
                     name for name, changes in prepared.commit.collections.items() if changes.catalogue is not None
                 )
                 return _outcome(prepared, applied)
+            if refusal is not None:
+                refusal.raise_unless_race(given_up=time.monotonic() > deadline)
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
-from collections import Counter
 from collections.abc import Hashable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,6 @@ from weakref import ref
 
 from ..contract.store import Store
 from ..encoding import encode, id_key
-from ..errors import UnsavedChangesWarning
 from ..model.unloaded import unloaded_class
 from ..serializer.identifiers import restored_id, stored_form
 
@@ -125,6 +122,7 @@ class ObjectCache(MutableMapping[Any, Any]):
         obj.set_notifications_enabled(False)
         obj._id = restored_id(model, _id)
         obj.__home__ = self
+        obj.__restored__ = False  # reading a default tells observers
         obj.set_notifications_enabled(True)
         return obj
 
@@ -197,16 +195,6 @@ class ObjectCache(MutableMapping[Any, Any]):
             for key in dead:
                 del self.objects[key]
             self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self.objects))
-
-    def close(self) -> None:
-        """Forget all objects because the store closes; warn where edits are lost."""
-        if self._held:
-            models = Counter(type(obj).__name__ for obj in self._held.values())
-            listed = ", ".join(f"{count} {name}" for name, count in sorted(models.items()))
-            warnings.warn(
-                f"{self.store.url} was closed with unsaved changes of {listed}", UnsavedChangesWarning, stacklevel=4
-            )
-        self.clear()
 
     def __repr__(self) -> str:
         return f"<ObjectCache of {self.collection} in {self.store.url}: {len(self)} objects, {len(self._held)} held>"

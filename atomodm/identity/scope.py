@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Self
 
 from ..contract.store import Store
+from ..errors import UnsavedChangesWarning
 from .cache import ObjectCache
 
 
@@ -32,6 +35,11 @@ class CacheScope:
             cache = caches[collection] = ObjectCache(self, store, collection)
         return cache
 
+    def forget(self, store: Store) -> None:
+        """Forget all objects of a store, those with unsaved edits too."""
+        for cache in self._caches.get(store, {}).values():
+            cache.clear()
+
     @contextmanager
     def entered(self) -> Iterator[Self]:
         """Make this the scope in which the running context looks objects up, until the block ends."""
@@ -42,8 +50,15 @@ class CacheScope:
             _current.reset(token)
 
     def _close(self, store: Store) -> None:
+        """Forget a store's objects because it closes; warn where edits are lost."""
+        lost: Counter[str] = Counter()
         for cache in self._caches.pop(store, {}).values():
-            cache.close()
+            lost.update(type(obj).__name__ for obj in cache.dirty)
+            cache.clear()
+        if lost:
+            listed = ", ".join(f"{count} {name}" for name, count in sorted(lost.items()))
+            message = f"{store.url} was closed with unsaved changes of {listed}"
+            warnings.warn(message, UnsavedChangesWarning, stacklevel=2)
 
 
 PROCESS_SCOPE = CacheScope()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 
 from ..contract.store import Store
 from ..errors import ContextError, NoDatabase, UnsupportedHandle
+from ..identity import current_scope
 from ..model import Model, spec_of
 from ..store.registry import create_store
 from .proxy import NoSQLDatabaseProxy
@@ -112,6 +113,7 @@ class NoSQLModelManager(ModelManager):
         if store in self._connected:
             last = self._connected[-1] is store
             self._connected.remove(store)
+            self._proxies = {model: proxy for model, proxy in self._proxies.items() if proxy.store is not store}
             if not last:
                 raise ContextError(
                     "databases were closed out of order; close the one connected last first", store=store.url
@@ -136,8 +138,8 @@ class NoSQLModelManager(ModelManager):
 
     @proxies.setter
     def proxies(self, proxies: Mapping[type, NoSQLDatabaseProxy[Any]]) -> None:
-        for proxy in self._proxies.values():
-            proxy.cache.clear()
+        for store in {proxy.store for proxy in self._proxies.values()}:
+            current_scope().forget(store)
         self._proxies = dict(proxies)
 
     def _forget_proxies(self) -> None:

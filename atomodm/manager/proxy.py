@@ -33,6 +33,10 @@ class NoSQLDatabaseProxy(Generic[T]):
     store : Store
     """
 
+    # Without these, subscription would make proxies look iterable.
+    __iter__: None = None
+    __contains__: None = None
+
     def __init__(self, model: type[T], store: Store) -> None:
         self.model = model
         self.store = store
@@ -103,6 +107,10 @@ class NoSQLDatabaseProxy(Generic[T]):
         """All objects in an order of your own."""
         return self.all().order_by(*names)
 
+    def __getitem__(self, part: slice) -> Query[T]:
+        """A part of all objects in ``Meta.ordering``, ``objects[10:20]``."""
+        return self.all()[part]
+
     def __aiter__(self) -> AsyncIterator[T]:
         return self.all().__aiter__()
 
@@ -143,7 +151,8 @@ class NoSQLDatabaseProxy(Generic[T]):
         try:
             return await self.get(**lookups), False
         except DoesNotExist:
-            values = {name: value for name, value in lookups.items() if "__" not in name}
+            exact = {name.removesuffix("__exact"): value for name, value in lookups.items()}
+            values = {name: value for name, value in exact.items() if "__" not in name}
             try:
                 return await self.create(**{**values, **(defaults or {})}), True
             except DuplicateKey:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from typing import TYPE_CHECKING, Any, cast
 
 from atom.api import AtomMeta, Member, Property
@@ -10,6 +9,7 @@ from atom.catom import CAtom
 from atom.meta.atom_meta import clone_if_needed
 
 from ..errors import ModelDefinitionError
+from .names import is_name
 from .options import Options, read_options
 from .registry import REGISTRY
 from .spec import TRACKER, is_db_field
@@ -120,7 +120,7 @@ def _check_names(cls: ModelMeta) -> None:
     for key in cls.__fields__:
         if key not in members:
             raise ModelDefinitionError(f"__fields__ names {key!r}, which is no member", model=cls.__model__)
-        if not key.isidentifier() or keyword.iskeyword(key):
+        if not is_name(key):
             raise ModelDefinitionError(f"a member is named {key!r}, which is no Python name", model=cls.__model__)
         if "__" in key:
             raise ModelDefinitionError(

@@ -5,7 +5,7 @@ Serializers, queries, indexes and the tools above read this description; nobody 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from atom.api import Constant, Event, Member, Property, ReadOnly, Signal
 from atom.catom import DefaultValue
 
 from ..errors import ModelDefinitionError
+from .names import is_key
 from .options import Options
 from .types import FieldType, ModelType, field_type
 
@@ -42,7 +43,7 @@ class FieldSpec:
         What it may hold.
     member : Member
         The atom member.
-    order : int
+    order : float
         ``setstate_order``: ascending order in which a restore sets and announces members.
     index, unique, required : bool
         As tagged.
@@ -65,7 +66,7 @@ class FieldSpec:
     aliases: tuple[str, ...]
     type: FieldType
     member: Member[Any, Any]
-    order: int
+    order: float
     index: bool
     unique: bool
     required: bool
@@ -94,6 +95,8 @@ class ModelSpec:
         The class of the hierarchy that owns the collection; a document without a tag is one of its.
     fields : tuple of FieldSpec
         Stored members in the order in which they are declared.
+    ordered_fields : tuple of FieldSpec
+        The same in ``setstate_order``.
     by_name, by_stored_name : mapping
         The same by member name and by stored name.
     primary_key : FieldSpec or None
@@ -111,6 +114,7 @@ class ModelSpec:
     collection: str
     owner: Any
     fields: tuple[FieldSpec, ...]
+    ordered_fields: tuple[FieldSpec, ...]
     by_name: Mapping[str, FieldSpec]
     by_stored_name: Mapping[str, FieldSpec]
     primary_key: FieldSpec | None
@@ -174,6 +178,7 @@ def _describe(model: Any) -> ModelSpec:
         collection=collection,
         owner=_owner(model, options.name),
         fields=tuple(fields),
+        ordered_fields=tuple(sorted(fields, key=lambda field: field.order)),
         by_name=by_name,
         by_stored_name={field.stored_name: field for field in fields},
         primary_key=keys[0] if keys else None,
@@ -204,10 +209,13 @@ def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
     primary_key = tags.get("primary_key", False)
     stored_name = "_id" if primary_key else tags.get("name", name)
     aliases = tags.get("alias", ())
-    aliases = (aliases,) if isinstance(aliases, str) else tuple(aliases)
+    aliases = tuple(aliases) if isinstance(aliases, Sequence) and not isinstance(aliases, str) else (aliases,)
     for key in (*aliases, stored_name):
         if not (primary_key and key == "_id"):
             _check_stored_name(key, where)
+    order = tags.get("setstate_order", 1000)
+    if not isinstance(order, int | float):
+        raise ModelDefinitionError("tag(setstate_order=…) takes a number", **where)
     on_delete = tags.get("on_delete", "keep")
     if on_delete not in ON_DELETE:
         raise ModelDefinitionError(f"tag(on_delete=…) takes one of {', '.join(ON_DELETE)}", **where)
@@ -226,7 +234,7 @@ def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
         aliases=aliases,
         type=kind,
         member=member,
-        order=tags.get("setstate_order", 1000),
+        order=order,
         index=tags.get("index", False) or name in model.__options__.indexes,
         unique=tags.get("unique", False),
         required=tags.get("required", False),
@@ -248,9 +256,9 @@ def _is_settable(model: Any, member: Member[Any, Any]) -> bool:
 
 
 def _check_stored_name(key: Any, where: Mapping[str, str]) -> None:
-    if not isinstance(key, str) or not key or "\0" in key or "." in key or key.startswith("$") or key in RESERVED_KEYS:
+    if not isinstance(key, str) or not is_key(key) or key in RESERVED_KEYS:
         raise ModelDefinitionError(
-            f"{key!r} cannot name a stored field: not empty, no '.', no NUL, no leading '$', and none of "
-            f"{', '.join(sorted(RESERVED_KEYS))}",
+            f"{key!r} cannot name a stored field: not empty, no '.', no NUL, no lone surrogate, no leading '$', "
+            f"and none of {', '.join(sorted(RESERVED_KEYS))}",
             **where,
         )

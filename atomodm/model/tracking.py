@@ -35,8 +35,8 @@ class Tracking:
         Done when the save that is under way has ended.
     reserved_id : object
         The id given by a save that did not end, so that trying again writes the same document.
-    uncertain : bool
-        Whether such a save may have been applied all the same.
+    uncertain : tuple of bytes
+        The documents that such saves sent: one of them may have been written all the same.
     former_id, former_home, former_snapshot : object
         Where a deleted object was, and its document.
     assumed : dict
@@ -64,7 +64,7 @@ class Tracking:
         self.during: frozenset[str] = _NOTHING
         self.in_flight: asyncio.Future[None] | None = None
         self.reserved_id: Any = None
-        self.uncertain = False
+        self.uncertain: tuple[bytes, ...] = ()
         self.former_id: Any = None
         self.former_home: Any = None
         self.former_snapshot: bytes | None = None

@@ -42,6 +42,7 @@ def mark_loaded(obj: Any) -> None:
 
 def mark_unloaded(obj: Any) -> None:
     """Make reads of unset members of `obj` raise `NotLoaded`."""
+    obj.__restored__ = False
     if not is_unloaded(obj):
         obj.__class__ = unloaded_class(type(obj))
 

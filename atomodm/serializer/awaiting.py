@@ -14,7 +14,7 @@ from .carefully import stored_key
 from .converters import COERCERS
 from .generate import generated_for
 from .hooks import hooks_of, must_await_references
-from .scope import RestoreScope
+from .scope import RestoreScope, number_of
 from .values import MARKS, Resolved, definition_of, is_mention, unflatten_any
 
 
@@ -89,6 +89,30 @@ def anything_to_await() -> bool:
     return COERCERS.has_async() or any(must_await_references(model) for model in list(REGISTRY.values()))
 
 
+def must_await(model: Any, document: dict[str, Any]) -> bool:
+    """Whether restoring a document runs code of the program's that must be awaited."""
+    hooks = hooks_of(model)
+    return hooks.restorestate or bool(hooks.async_unflatten) or (anything_to_await() and _holds_awaited(document))
+
+
+def _holds_awaited(stored: Any) -> bool:
+    """Whether there is anything in a stored value of which restoring must be awaited."""
+    if stored.__class__ is list:
+        return any(map(_holds_awaited, stored))
+    if stored.__class__ is not dict:
+        return False
+    if "__py__" in stored and COERCERS.is_async(stored["__py__"]):
+        return True
+    return _awaited_model(stored) is not None or any(map(_holds_awaited, stored.values()))
+
+
+def _awaited_model(stored: dict[str, Any]) -> Any:
+    """The model that a stored value mentions, where restoring mentions of it must be awaited, else None."""
+    tag = stored.get("__model__")
+    model = REGISTRY.get(tag) if isinstance(tag, str) else None
+    return model if model is not None and must_await_references(model) else None
+
+
 async def prepare(stored: Any, scope: RestoreScope) -> Any:
     """Replace what must be awaited inside a stored value by what came of it."""
     kind = stored.__class__
@@ -97,9 +121,9 @@ async def prepare(stored: Any, scope: RestoreScope) -> Any:
     if kind is not dict:
         return stored
     if not MARKS.isdisjoint(stored):
-        model = REGISTRY.get(stored.get("__model__"))
-        if model is not None and must_await_references(model):
-            number = stored.get("__ref__")
+        model = _awaited_model(stored)
+        if model is not None:
+            number = number_of(stored)
             if number is not None and number in scope:
                 return Resolved(scope[number])
             if is_mention(stored):

@@ -46,6 +46,10 @@ class Coercers(dict[str, Coercer]):
         """Whether some coercer must be awaited."""
         return any(is_async(coercer) for coercer in self.values())
 
+    def is_async(self, name: Any) -> bool:
+        """Whether there is a coercer of this name that must be awaited."""
+        return isinstance(name, str) and name in self and is_async(self[name])
+
 
 @dataclass(frozen=True, slots=True)
 class PlainForm:

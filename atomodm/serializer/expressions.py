@@ -10,6 +10,7 @@ from enum import Enum as PythonEnum
 from typing import Any
 
 from ..errors import ValueNotStorable
+from ..model.names import is_name
 from ..model.types import (
     AnyType,
     ChoiceType,
@@ -131,7 +132,7 @@ def restore_expression(source: Source, kind: FieldType, value: str, level: int =
         case ChoiceType(items=items):
             return f"{_bind_new(source, '_choice', Choice(items).restore)}({value})"
         case ModelType(model=model, embedded=embedded):
-            bound = _bind_new(source, f"_{model.__name__}" if model.__name__.isidentifier() else "_model", model)
+            bound = _bind_new(source, f"_class_{model.__name__}" if is_name(model.__name__) else "_class", model)
             if embedded and not model.__atomodm_embedded__:
                 return f"{source.bind('_unflatten_inline', unflatten_inline)}({value}, scope, {bound})"
             return f"{source.bind('_unflatten_model', unflatten_model)}({value}, scope, {bound})"

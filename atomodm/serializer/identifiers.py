@@ -15,7 +15,7 @@ _NATIVE = frozenset({ObjectId, str, int, type(None)})
 
 def stored_form(_id: Any) -> Any:
     """The stored form of an id, or of a primary key of a type that BSON lacks."""
-    if type(_id) in _NATIVE:
+    if _id is None or type(_id) in _NATIVE:
         return _id
     form = plain_form(type(_id))
     return _id if form is None else form.flatten(_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import WrongModel
 from ..model import REGISTRY, spec_of
-from .scope import FlattenScope, RestoreScope
+from .scope import FlattenScope, RestoreScope, number_of
 from .values import unflatten_model
 
 
@@ -20,7 +20,7 @@ def flatten_inline(obj: Any, scope: FlattenScope) -> dict[str, Any]:
 
 def unflatten_inline(state: Any, scope: RestoreScope, expected: Any) -> Any:
     """Restore what `flatten_inline` stored: a new object that has no document of its own."""
-    if state.__class__ is not dict or state.get("__ref__") in scope:
+    if state.__class__ is not dict or number_of(state) in scope:
         return unflatten_model(state, scope, expected)
     model = REGISTRY[state["__model__"]] if "__model__" in state else expected
     if not issubclass(model, expected):

@@ -39,14 +39,24 @@ def note_of(value: datetime) -> dict[str, Any]:
     -------
     dict
         ``us``: microseconds since the epoch, by which a Date that somebody else changed is told from the one this
-        note belongs to; ``tz``: see `zone_of`; ``fold``. Absent where there is nothing to say.
+        note belongs to; ``tz``: see `zone_of`; ``fold``; ``local``: microseconds to what the clock shows, where clocks
+        were set forward past it. Absent where there is nothing to say.
     """
-    note: dict[str, Any] = {"us": (_naive_utc(value) - _EPOCH) // _MICROSECOND}
+    naive = _naive_utc(value)
+    note: dict[str, Any] = {"us": _since_epoch(naive)}
     if value.tzinfo is not None:
         note["tz"] = zone_of(value.tzinfo, value)
+        known = value.utcoffset() is not None
+        if known and _since_epoch(naive.replace(tzinfo=UTC).astimezone(value.tzinfo)) != _since_epoch(value):
+            note["local"] = _since_epoch(value)
     if value.fold:
         note["fold"] = value.fold
     return note
+
+
+def _since_epoch(value: datetime) -> int:
+    """Microseconds from the epoch to what `value` shows, whatever its zone."""
+    return (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
 
 
 def with_note(stored: Any, note: Any) -> Any:
@@ -56,6 +66,9 @@ def with_note(stored: Any, note: Any) -> Any:
     moment = _EPOCH + timedelta(microseconds=note["us"])
     if moment.replace(microsecond=moment.microsecond // 1000 * 1000) != stored:
         moment = stored  # the Date was changed by a program that does not know of notes
+    elif "local" in note:
+        local = _EPOCH + timedelta(microseconds=note["local"])
+        return local.replace(tzinfo=zone_from(note["tz"]), fold=note.get("fold", 0))
     if "tz" in note:
         moment = moment.replace(tzinfo=UTC).astimezone(zone_from(note["tz"]))
     return moment.replace(fold=note.get("fold", 0))

@@ -104,6 +104,15 @@ class FlattenScope(dict[int, Any]):
         return state
 
 
+def number_of(state: dict[str, Any]) -> Any:
+    """The number by which a document may refer to the object of a state; None where it has none.
+
+    Ours count up in each document. Those of atom-db are memory addresses, random integers or random bytes.
+    """
+    number = state.get("__ref__")
+    return number if isinstance(number, int | bytes) else None
+
+
 class Resolver(Protocol):
     """Finds the object for a reference while restoring."""
 
@@ -155,6 +164,6 @@ class RestoreScope(dict[Any, Any]):
 
     def define(self, state: dict[str, Any], obj: Any) -> None:
         """Let the document's mentions of a state's number mean an object."""
-        number = state.get("__ref__")
-        if isinstance(number, int | bytes | str):
+        number = number_of(state)
+        if number is not None:
             self[number] = obj

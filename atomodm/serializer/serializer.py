@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from ..errors import WrongModel
-from ..model import REGISTRY, ModelRegistry, spec_of
+from ..model import REGISTRY, Model, ModelRegistry, spec_of
 from ..model.unloaded import mark_loaded, mark_unloaded
 from .awaiting import Detached, restore_awaiting, unflatten_awaiting
 from .converters import COERCERS, Coercers
@@ -47,6 +47,15 @@ class ModelSerializer:
         """``__py__`` names to ``f(value, scope)``, sync or async; writable."""
         return COERCERS
 
+    def source(self, model: type[Model]) -> str:
+        """The text of the functions generated for a model class: what tracebacks and debuggers show.
+
+        Examples
+        --------
+        >>> print(User.serializer.source(User))  # doctest: +SKIP
+        """
+        return generated_for(model).source
+
     # -- flatten -----------------------------------------------------------------------------------------------------
 
     def flatten(self, v: Any, scope: Any = None) -> Any:
@@ -67,7 +76,8 @@ class ModelSerializer:
         state = self._state(obj, scope)
         if is_root:
             state["__ref__"] = 0
-        return {key: _copied(value) for key, value in state.items()}
+        _unshare(state)
+        return state
 
     def _state(self, obj: Any, scope: FlattenScope) -> dict[str, Any]:
         model = _class_of(obj)
@@ -242,11 +252,18 @@ def check_model(cls: Any, state: Any) -> Any:
     return model
 
 
-def _copied(value: Any) -> Any:
-    """A value of a flattened document that the object does not share."""
-    if isinstance(value, list):
-        return [*value]
-    return {**value} if isinstance(value, dict) else value
+def _unshare(place: Any) -> None:
+    """Put copies where a flattened document shares a container with an object; only those are of atom's own classes.
+
+    What was flattened stays the same dict, because the scope may add a ``__ref__`` to it later.
+    """
+    for key, value in place.items() if isinstance(place, dict) else enumerate(place):
+        if value.__class__ is dict or value.__class__ is list:
+            _unshare(value)
+        elif isinstance(value, list):
+            place[key] = [*value]
+        elif isinstance(value, dict):
+            place[key] = {**value}
 
 
 def _class_of(obj: Any) -> Any:

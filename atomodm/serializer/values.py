@@ -17,10 +17,10 @@ from ..errors import (
     WrongModel,
     describe_type,
 )
-from ..model import REGISTRY, Model
+from ..model import REGISTRY, Model, spec_of
 from .converters import BSON_NATIVE, COERCERS, JSON_NATIVE, flattener_of, py_form
 from .instants import is_exact
-from .scope import MAX_DEPTH, FlattenScope, Form, RestoreScope
+from .scope import MAX_DEPTH, FlattenScope, Form, RestoreScope, number_of
 
 #: Keys by which restored data is recognised as ours; user data that has them is wrapped.
 MARKS = frozenset({"__model__", "__py__", "__ref__"})
@@ -214,7 +214,7 @@ def unflatten_model(state: Any, scope: RestoreScope, expected: type | None = Non
         raise WrongModel(
             f"the member holds {expected.__name__}, the stored model is another one", model=model.__model__
         )
-    number = state.get("__ref__")
+    number = number_of(state)
     if number is not None and number in scope:
         found = scope[number]
         if expected is not None and not isinstance(found, expected):
@@ -234,7 +234,7 @@ def unflatten_model(state: Any, scope: RestoreScope, expected: type | None = Non
 
 def is_mention(state: dict[str, Any]) -> bool:
     """Whether a state says only by its number which object of the document it means."""
-    return state.get("__ref__") is not None and state.keys() <= MARKS
+    return number_of(state) is not None and state.keys() <= MARKS
 
 
 def definition_of(mention: dict[str, Any], scope: RestoreScope) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def definition_of(mention: dict[str, Any], scope: RestoreScope) -> dict[str, Any
             places.extend(place.values())
         elif place.__class__ is list:
             places.extend(place)
-    model = REGISTRY.get(mention.get("__model__"))
+    model = REGISTRY.get(mention["__model__"]) if "__model__" in mention else None
     if model is not None and not spec_of(model).fields:
         return mention
     raise WrongModel("a stored '__ref__' means no object of its document")

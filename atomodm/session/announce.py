@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from atom.catom import ChangeType
@@ -21,7 +22,7 @@ class Announcements:
 
     def add_new(self, obj: Any) -> None:
         """Announce every member of an object that was just made."""
-        for field in spec_of(type(obj)).fields:
+        for field in spec_of(type(obj)).ordered_fields:
             if field.observers:
                 value = field.member.get_slot(obj)
                 self._add(obj, field, field.name, {"type": "create", "value": value})
@@ -36,7 +37,7 @@ class Announcements:
         before : dict
             What `values_of` gave.
         """
-        for field in sorted(spec_of(type(obj)).fields, key=lambda field: field.order):
+        for field in spec_of(type(obj)).ordered_fields:
             old, new = before[field.name], field.member.get_slot(obj)
             if old is not new and not _equal(old, new):
                 change = (
@@ -51,6 +52,16 @@ class Announcements:
     def _add(self, obj: Any, field: FieldSpec | None, name: str, change: dict[str, Any]) -> None:
         if (field is not None and field.observers) or obj.has_observers(name):
             self._pending.append((obj, field, {"object": obj, "name": name, **change}))
+
+    @contextmanager
+    def sent_after_failure(self) -> Iterator[None]:
+        """Tell observers of what was done when the block fails or is cancelled, which is what is raised then."""
+        try:
+            yield
+        except BaseException:
+            with suppress(ObserverError):
+                self.send()
+            raise
 
     def send(self) -> None:
         """Tell all observers.

@@ -12,6 +12,9 @@ from ..model import ModelSpec
 from ..query.changes import Changes
 from ..serializer.values import MARKS
 
+#: More ``__ref__`` numbers of ours than a document has room for.
+_OURS = 1_000_000
+
 
 class Difference:
     """Collects the changes from one stored form to another."""
@@ -27,11 +30,11 @@ class Difference:
 
     def compare(self, path: str, old: Any, new: Any) -> None:
         """Add what turns `old` into `new` at `path`."""
-        if same(old, new):
+        if same(old, new) or _is_same_reference(old, new):
             return
         if old.__class__ is dict and new.__class__ is dict and _descends(old, new):
             for key in old:
-                if key not in new:
+                if key not in new and not (key == "__ref__" and _is_foreign(old[key])):
                     self.unset.append(f"{path}.{key}")
             for key, value in new.items():
                 if key in old:
@@ -44,10 +47,10 @@ class Difference:
             self.set[path] = new
 
     def _compare_lists(self, path: str, old: list[Any], new: list[Any]) -> None:
-        if len(new) > len(old) and same(old, new[: len(old)]):
+        if len(new) > len(old) and (same(old, new[: len(old)]) or all(map(_unchanged, old, new))):
             self.push[path] = new[len(old) :]
             return
-        changed = [position for position, pair in enumerate(zip(old, new, strict=False)) if not same(*pair)]
+        changed = [position for position, pair in enumerate(zip(old, new, strict=False)) if not _unchanged(*pair)]
         if len(new) != len(old) or len(changed) > max(1, len(new) // 2):
             self.set[path] = new
             return
@@ -62,8 +65,32 @@ def same(one: Any, other: Any) -> bool:
     return bson.encode({"": one}, False, CODEC_OPTIONS) == bson.encode({"": other}, False, CODEC_OPTIONS)
 
 
+def _unchanged(old: Any, new: Any) -> bool:
+    """Whether there is nothing to write to turn one value into the other."""
+    if same(old, new):
+        return True
+    difference = Difference()
+    difference.compare("", old, new)
+    return not difference.changes()
+
+
+def _is_same_reference(old: Any, new: Any) -> bool:
+    """Whether two references are the same but for a number that atom-db has put beside one."""
+    if old.__class__ is not dict or new.__class__ is not dict or "_id" not in old or "__ref__" in new:
+        return False
+    return _is_foreign(old.get("__ref__")) and {**old, "__ref__": None} == {**new, "__ref__": None}
+
+
+def _is_foreign(number: Any) -> bool:
+    """Whether atom-db has given a ``__ref__``: one that nothing refers to does no harm, unlike a small one of ours."""
+    return isinstance(number, bytes) or (isinstance(number, int) and number > _OURS)
+
+
 def _descends(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether a difference can be said key by key: no reference or ``__py__`` form, no odd key, the order kept."""
+    """Whether a difference can be said key by key: no reference or ``__py__`` form, no odd key.
+
+    The order of the keys must be kept too, except in the state of a model, where it means nothing.
+    """
     if "__py__" in old or "__py__" in new or "_id" in old or "_id" in new:
         return False
     if not MARKS.isdisjoint(old) and old.get("__model__") != new.get("__model__"):
@@ -72,7 +99,7 @@ def _descends(old: dict[str, Any], new: dict[str, Any]) -> bool:
     removed = [key for key in old if key not in new]
     if any(not key or "." in key or key.startswith("$") for key in (*old, *added)):
         return False
-    return [key for key in old if key not in removed] + added == list(new)
+    return "__model__" in old or [key for key in old if key not in removed] + added == list(new)
 
 
 def diff_documents(
@@ -105,6 +132,8 @@ def diff_documents(
         elif key != "__dt__" or value:
             difference.set[key] = value
     ours = {"__dt__", *spec.by_stored_name}
+    if not _is_foreign(base.get("__ref__")):
+        ours.add("__ref__")
     for field in spec.fields:
         ours.update(field.aliases)
     for key in base:

@@ -6,12 +6,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from ..encoding import check_values, decode, encode
-from ..errors import AtomodmError, ValueNotStorable, describe_type
+from ..encoding import decode, encode
+from ..errors import AtomodmError
 from ..model import ModelSpec, spec_of
 from ..query.changes import Changes
-from ..serializer import FlattenScope, Form, generated_for, hooks_of
+from ..serializer import FlattenScope, generated_for, hooks_of
 from .diff import diff_documents
+from .locating import failure_of_member, first_failure
 
 
 def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
@@ -42,12 +43,16 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
             document = _own_state(obj, _id, scope)
         else:
             document = generated_for(spec.model).flatten(obj, _id, scope)
+        if scope.mentions:
+            document["__ref__"] = 0  # without it atom-db takes no number in the document for one
         return encode(document)
     except Exception as error:
-        located = _located(obj, spec, error)
-        if located is error:
-            raise
-        raise located from (None if isinstance(error, AtomodmError) else error)
+        located = first_failure(obj)
+        if located is not None:
+            raise located from (None if isinstance(error, AtomodmError) else error)
+        if isinstance(error, AtomodmError):
+            error.model = error.model or spec.tag
+        raise
 
 
 def _own_state(obj: Any, _id: Any, scope: FlattenScope) -> dict[str, Any]:
@@ -58,44 +63,6 @@ def _own_state(obj: Any, _id: Any, scope: FlattenScope) -> dict[str, Any]:
     state.pop("_id", None)
     state.setdefault("__model__", obj.__model__)
     return {"_id": _id, **state}
-
-
-def _located(obj: Any, spec: ModelSpec, error: Exception) -> Exception:
-    """The error with model and path of the first member that cannot be stored."""
-    if isinstance(error, AtomodmError) and error.model is not None and error.path is not None:
-        return error
-    generated = generated_for(spec.model)
-    muted = obj.set_notifications_enabled(False)
-    try:
-        for field in spec.fields:
-            found = _failure_of(obj, field.name, generated.flatten_fields[field.name])
-            if found is not None:
-                found.model = spec.tag
-                found.path = field.name if found.path is None else f"{field.name}.{found.path}"
-                return found
-    finally:
-        obj.set_notifications_enabled(muted)
-    if isinstance(error, AtomodmError):
-        error.model = error.model or spec.tag
-    return error
-
-
-def _failure_of(obj: Any, name: str, flatten: Any) -> AtomodmError | None:
-    """Why one member cannot be stored; None where it can."""
-    try:
-        value = getattr(obj, name)
-    except AtomodmError as error:
-        return error
-    except Exception as error:
-        return ValueNotStorable(f"the member has no value ({type(error).__name__})")
-    try:
-        check_values(flatten(value, FlattenScope(Form.DOCUMENT, provisional_id)), "", 1)
-    except AtomodmError as error:
-        error.path = (error.path or "").strip(".") or None
-        return error
-    except Exception as error:
-        return ValueNotStorable(f"a {describe_type(value)} cannot be flattened ({type(error).__name__})")
-    return None
 
 
 def base_of(obj: Any) -> dict[str, Any]:
@@ -115,7 +82,7 @@ def before_of(obj: Any) -> dict[str, Any]:
 
 def provisional_id(obj: Any) -> Any:
     """The id by which a document may refer to an object that has none: a deleted one's former, a new one's future."""
-    tracking = obj.__track__()
+    tracking = obj.__tracking__ or obj.__track__()
     if tracking.former_id is not None:
         return tracking.former_id
     if tracking.reserved_id is None:
@@ -139,14 +106,10 @@ def set_members_of(obj: Any, scope: FlattenScope) -> Changes:
     changed = {}
     for field in spec.fields:
         if field.name in names:
-            try:
-                value = generated.flatten_fields[field.name](getattr(obj, field.name), scope)
-                check_values(value, field.name, 1)
-            except AtomodmError as error:
-                error.model = spec.tag
-                error.path = error.path or field.name
-                raise
-            changed[field.stored_name] = value
+            failure = failure_of_member(obj, field)
+            if failure is not None:
+                raise failure
+            changed[field.stored_name] = generated.flatten_fields[field.name](getattr(obj, field.name), scope)
     return Changes(set=changed)
 
 

@@ -48,6 +48,9 @@ class Fetch:
         self._left = depth
         self._frontier: dict[ObjectCache, dict[Hashable, Any]] = {}
         self._caches: dict[Any, ObjectCache] = {}
+        self._met: list[Any] = []
+        self._passing: list[Any] = []
+        self._passed: dict[int, Any] = {}
         self._refreshes: list[tuple[Any, bytes, int]] = []
         self._deferred: list[tuple[Any, dict[str, Any], bytes, int]] = []
         self._told = Announcements()
@@ -62,9 +65,18 @@ class Fetch:
         if cache is None:
             cache = self._caches[model] = self._cache_of(model)
         obj = cache.object_for(model, _id)
-        if obj.__snapshot__ is None and self._left != 0:
-            self._frontier.setdefault(cache, {})[id_key(_id)] = obj
+        if self._left != 0:
+            if obj.__snapshot__ is None:
+                self._frontier.setdefault(cache, {})[id_key(_id)] = obj
+            elif self._left != 1 and id(obj) not in self._passed:
+                self._passed[id(obj)] = obj
+                self._passing.append(obj)
         return obj
+
+    def pass_through(self, obj: Any) -> None:
+        """Meet what a loaded object refers to: it may have been loaded without that."""
+        for model, _id in references_of(obj):
+            self.object_for(model, _id)
 
     def announce_later(self, obj: Any) -> None:
         """Tell observers of a new object when everything is restored."""
@@ -93,17 +105,18 @@ class Fetch:
             Keys of documents that this process has written since they were read, see `ObjectCache.reading`.
         """
         found: list[Any] = []
-        for start in range(0, len(chunk.documents), _SLICE):
-            documents = chunk.documents[start : start + _SLICE]
-            revisions = chunk.revisions[start : start + _SLICE]
-            if self._awaits or hooks_of(self.model).awaits:
-                for data, revision, document in zip(documents, revisions, decode_all(documents), strict=True):
-                    found.append(self._meet(id_key(document["_id"]), document, data, revision))
-            else:
-                hydrate = generated_for(self.model).hydrate
-                found += hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
-            await self._fill_deferred()
-            await self._breather.breathe()
+        with self._told.sent_after_failure():
+            for start in range(0, len(chunk.documents), _SLICE):
+                documents = chunk.documents[start : start + _SLICE]
+                revisions = chunk.revisions[start : start + _SLICE]
+                if self._awaits or hooks_of(self.model).awaits:
+                    for data, revision, document in zip(documents, revisions, decode_all(documents), strict=True):
+                        found.append(self._meet(id_key(document["_id"]), document, data, revision))
+                else:
+                    hydrate = generated_for(self.model).hydrate
+                    found += hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
+                await self._fill_deferred()
+                await self._breather.breathe()
         self.origin.sweep()
         await self.complete(written)
         return found
@@ -116,6 +129,7 @@ class Fetch:
             obj = self.origin.object_for(model, document["_id"])
         check_fits(obj, model)
         if obj.__snapshot__ is not None:
+            self._met.append(obj)
             if obj.__revision__ != revision:
                 self._refreshes.append((obj, data, revision))
         elif self._awaits or hooks_of(model).awaits:
@@ -154,22 +168,34 @@ class Fetch:
 
     async def fill_objects(self, cache: ObjectCache, objects: Sequence[Any]) -> None:
         """Fetch and fill unloaded objects, and what they refer to."""
-        await self._fetch(cache, {id_key(document_id(obj)): obj for obj in objects})
+        with self._told.sent_after_failure():
+            await self._fetch(cache, {id_key(document_id(obj)): obj for obj in objects})
         await self.complete()
 
     async def complete(self, written: Container[Hashable] = ()) -> None:
-        """Fetch the remaining levels, then apply to loaded objects what changed, then tell observers."""
-        while self._frontier and self._left != 0:
-            if self._left is not None:
-                self._left -= 1
-            level, self._frontier = self._frontier, {}
-            for cache, wanted in level.items():
-                await self._fetch(cache, wanted)
-        refreshes, self._refreshes = self._refreshes, []
-        overtaken = [obj for obj, data, revision in refreshes if not await self._refresh(obj, data, revision, written)]
-        if overtaken:
-            await self.follow(overtaken)
-        self._told.send()
+        """Apply to loaded objects what changed, fetch the remaining levels, then tell observers."""
+        with self._told.sent_after_failure():
+            refreshes, self._refreshes = self._refreshes, []
+            await self.follow(
+                [obj for obj, data, revision in refreshes if not await self._refresh(obj, data, revision, written)]
+            )
+            met, self._met = self._met, []
+            await self._pass_through_all(met)
+            while (self._frontier or self._passing) and self._left != 0:
+                if self._left is not None:
+                    self._left -= 1
+                level, self._frontier = self._frontier, {}
+                passing, self._passing = self._passing, []
+                for cache, wanted in level.items():
+                    await self._fetch(cache, wanted)
+                await self._pass_through_all(passing)
+            self._told.send()
+
+    async def _pass_through_all(self, objects: Sequence[Any]) -> None:
+        if self._left != 0:
+            for obj in objects:
+                self.pass_through(obj)
+                await self._breather.breathe()
 
     async def follow(self, objects: Sequence[Any]) -> bool:
         """Have loaded objects of the first cache follow their documents; False when some of these are gone."""
@@ -197,10 +223,10 @@ class Fetch:
             return True  # a write under way is guarded: it meets what is newer here
         if id_key(document_id(obj)) in written:
             return False
-        if hooks_of(spec_of(type(obj)).model).awaits and not (obj.__tracking__ is not None and obj.__tracking__.dirty):
+        if hooks_of(spec_of(type(obj)).model).restorestate and not edits_of(obj):
             await self._fill_awaiting(obj, decode(data), data, revision)
         else:
-            refresh(obj, data, revision, self.scope, self._told)
+            await refresh(obj, data, revision, self.scope, self._told)
         return True
 
     async def _fetch(self, cache: ObjectCache, wanted: dict[Hashable, Any]) -> None:
@@ -217,8 +243,7 @@ class Fetch:
                 if not await _succeeded(future):
                     waiting[key] = obj  # whoever fetched it failed or was cancelled: it is ours now
                 elif obj.__snapshot__ is not None and self._left != 0:
-                    for model, _id in references_of(obj):
-                        self.object_for(model, _id)
+                    self.pass_through(obj)
 
     async def _fetch_mine(self, cache: ObjectCache, mine: dict[Hashable, Any]) -> None:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -10,12 +10,14 @@ from ..model import spec_of
 from ..model.unloaded import mark_loaded, mark_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form, RestoreScope, generated_for
+from ..serializer.awaiting import prepare_document
 from ..serializer.carefully import restore_carefully, stored_key
 from ..serializer.identifiers import stored_id
+from ..serializer.scope import number_of
 from .announce import Announcements, observed, values_of
 from .diff import diff_documents
 from .documents import before_of, changes_of, flatten_document, members_at, provisional_id
-from .merge import merge
+from .merge import includes, merge
 
 
 def check_fits(obj: Any, model: Any) -> None:
@@ -83,7 +85,7 @@ def settle(obj: Any, data: bytes, revision: int) -> None:
     obj.__revision__ = revision
 
 
-def refresh(obj: Any, data: bytes, revision: int, scope: RestoreScope, told: Announcements) -> None:
+async def refresh(obj: Any, data: bytes, revision: int, scope: RestoreScope, told: Announcements) -> None:
     """Let an object follow its document: members without edits take what is stored, edits stay.
 
     Where an edit and the new document disagree, the base stays too, so that saving meets the conflict.
@@ -92,22 +94,33 @@ def refresh(obj: Any, data: bytes, revision: int, scope: RestoreScope, told: Ann
     remote = decode(data)
     local_data = flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id))
     if not changes_of(obj, local_data):
-        take(obj, remote, None, scope, told)
-        settle_quietly(obj, data, revision)
-        return
+        if not await take_awaiting(obj, remote, None, scope, told, local_data):
+            return await refresh(obj, data, revision, scope, told)
+        return settle_quietly(obj, data, revision)
     local = decode(local_data)
-    merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
-    take(
-        obj,
-        merged.document,
-        differing(spec, local, merged.document, {d.path for d in merged.disagreements}),
-        scope,
-        told,
-    )
+    merged = merge(spec, base_for(obj, remote), local, remote, before_of(obj))
+    names = differing(spec, local, merged.document, {d.path for d in merged.disagreements})
+    if not await take_awaiting(obj, merged.document, names, scope, told, local_data):
+        return await refresh(obj, data, revision, scope, told)
     if merged.disagreements:
         obj.__state__.stale = True
     else:
         settle_quietly(obj, data, revision)
+    return None
+
+
+def base_for(obj: Any, remote: dict[str, Any]) -> dict[str, Any]:
+    """The document that an object's edits started from, as far as `remote` is concerned.
+
+    That is what the object last read or wrote; or what a save sent whose outcome was not known, where `remote` shows
+    that it was written.
+    """
+    base = decode(obj.__snapshot__)
+    for data in reversed(() if obj.__tracking__ is None else obj.__tracking__.uncertain):
+        sent = decode(data)
+        if includes(spec_of(type(obj)), base, sent, remote):
+            return sent
+    return base
 
 
 def settle_quietly(obj: Any, data: bytes, revision: int) -> None:
@@ -123,7 +136,36 @@ def settle_quietly(obj: Any, data: bytes, revision: int) -> None:
 def differing(spec: Any, local: dict[str, Any], merged: dict[str, Any], without: set[str]) -> set[str]:
     """Names of the members for which two documents differ, less those at or above paths `without`."""
     names = members_at(spec, diff_documents(spec, local, merged, {}))
+    sharing = {field.name for field in spec.fields if _has_number(merged.get(field.stored_name))}
+    if not sharing.isdisjoint(names):
+        names |= sharing  # only together do they go on sharing their embedded objects
     return names - members_at(spec, Changes(unset=tuple(without)))
+
+
+def _has_number(stored: Any) -> bool:
+    """Whether a stored value has an embedded object that the document mentions by its number, or a mention."""
+    if stored.__class__ is dict:
+        return number_of(stored) is not None or any(map(_has_number, stored.values()))
+    return stored.__class__ is list and any(map(_has_number, stored))
+
+
+async def take_awaiting(
+    obj: Any,
+    document: dict[str, Any],
+    names: set[str] | None,
+    scope: RestoreScope,
+    told: Announcements,
+    local: bytes,
+) -> bool:
+    """`take`, after what must be awaited was; False, and nothing is taken, when `obj` is not `local` any more then."""
+    scope.enter(document, obj)
+    prepared = await prepare_document(spec_of(type(obj)).model, document, scope)
+    if prepared is not document:
+        now = flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id))
+        if now != local:
+            return False
+    take(obj, prepared, names, scope, told)
+    return True
 
 
 def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: RestoreScope, told: Announcements) -> None:

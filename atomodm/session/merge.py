@@ -100,6 +100,17 @@ def merge(
     return Merge(merged, tuple({found.path: found for found in disagreements}.values()))
 
 
+def includes(spec: ModelSpec, base: dict[str, Any], sent: dict[str, Any], remote: dict[str, Any]) -> bool:
+    """Whether a stored document has all changes that lead from `base` to `sent`, whatever was changed after them."""
+    changes = diff_documents(spec, base, sent, {})
+    return all(
+        same(value_at(sent, path), value_at(remote, path)[: len(value_at(sent, path))])
+        if path in changes.push and isinstance(value_at(remote, path), list)
+        else same(value_at(sent, path), value_at(remote, path))
+        for path in changes.paths()
+    )
+
+
 def resolve(
     obj: Any,
     merged: dict[str, Any],

@@ -10,12 +10,13 @@ from pymongo.results import DeleteResult
 from ..contract.operations import Batch, Delete
 from ..contract.store import Chunk
 from ..encoding import decode, encode, id_key
-from ..errors import DoesNotExist
+from ..errors import DoesNotExist, UnsupportedOperation
 from ..identity import ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form, check_model, hooks_of
+from ..serializer.awaiting import must_await
 from ..serializer.identifiers import document_id, stored_id
 from .announce import Announcements
 from .documents import changes_of, flatten_document, members_at, provisional_id, set_members_of
@@ -23,7 +24,6 @@ from .fetch import Fetch
 from .fill import settle_quietly, take
 from .in_flight import being_written, wait_for, write_under_way
 from .on_delete import consequences
-from .references import references_of
 
 
 async def load(obj: Any, cache: ObjectCache) -> bool:
@@ -34,7 +34,9 @@ async def load(obj: Any, cache: ObjectCache) -> bool:
     if state is not None:
         state.loading = True
     try:
-        if obj.__home__ is not None:
+        if obj.__snapshot__ is not None:  # the program says that it is not restored
+            obj.__restored__ = await _follow(obj, fetch)
+        elif obj.__home__ is not None:
             await fetch.fill_objects(cache, [obj])
         else:
             chunk = await cache.store.get(cache.collection, [document_id(obj)])
@@ -43,7 +45,16 @@ async def load(obj: Any, cache: ObjectCache) -> bool:
         if state is not None:
             state.loading = False
     obj.__update_state__()
-    return obj.__snapshot__ is not None
+    return bool(obj.__restored__)
+
+
+async def _follow(obj: Any, fetch: Fetch) -> bool:
+    """Have a loaded object follow its document, and load what it refers to; False when the document is gone."""
+    if not await fetch.follow([obj]):
+        return False
+    fetch.pass_through(obj)
+    await fetch.complete()
+    return True
 
 
 async def _fill_handle(obj: Any, cache: ObjectCache, fetch: Fetch, chunk: Chunk) -> None:
@@ -67,13 +78,9 @@ async def refresh(obj: Any, cache: ObjectCache) -> None:
         if not await load(obj, cache):
             raise _missing(obj, cache)
         return
-    fetch = Fetch(cache, spec_of(type(obj)).model)
-    if not await fetch.follow([obj]):
+    if not await _follow(obj, Fetch(cache, spec_of(type(obj)).model)):
         obj.__state__.stale = True
         raise _missing(obj, cache)
-    for model, _id in references_of(obj):
-        fetch.object_for(model, _id)
-    await fetch.complete()
     obj.__update_state__()
 
 
@@ -92,8 +99,14 @@ def revert(obj: Any) -> None:
                 field.member.del_slot(obj)
         obj.__mark_dirty__(())
         return
+    model, document = spec_of(type(obj)).model, decode(obj.__snapshot__)
+    if must_await(model, document):
+        raise UnsupportedOperation(
+            "restoring it awaits code of the program's; await restore(state, force=True) with the stored state",
+            model=model.__model__,
+        )
     told = Announcements()
-    take(obj, decode(obj.__snapshot__), None, Fetch(cache, spec_of(type(obj)).model, 0).scope, told)
+    take(obj, document, None, Fetch(cache, model, 0).scope, told)
     obj.__mark_dirty__(())
     told.send()
 
@@ -166,6 +179,8 @@ async def restore(cls: Any, state: dict[str, Any], force: bool) -> Any:
     obj = cache.object_for(model, _id)
     if obj.__snapshot__ is not None and not force:
         return obj
+    if force:
+        obj.__mark_dirty__(())
     fetch = Fetch(cache, model)
     data = encode(state)
     if obj.__snapshot__ is None or hooks_of(model).awaits:
@@ -175,7 +190,7 @@ async def restore(cls: Any, state: dict[str, Any], force: bool) -> Any:
         take(obj, decode(data), None, fetch.scope, told)
         settle_quietly(obj, data, 0)
         told.send()
-    obj.__mark_dirty__(())
+    obj.__update_state__()
     await fetch.complete()
     return obj
 

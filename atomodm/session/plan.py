@@ -128,11 +128,13 @@ class Planner:
 
     def _id_for(self, obj: Any) -> Any:
         """The id of a referenced object that has none."""
-        deleted = obj.__tracking__ is not None and obj.__tracking__.deleted
-        if not self._graph and not deleted and id(obj) not in self._roots:
-            raise SaveError(
-                "it refers to an object that was never saved; save that first, or with graph=True", model=obj.__model__
-            )
+        if not self._graph and id(obj) not in self._roots:
+            tracking = obj.__tracking__
+            if tracking is None or not tracking.deleted:
+                raise SaveError(
+                    "it refers to an object that was never saved; save that first, or with graph=True",
+                    model=obj.__model__,
+                )
         return provisional_id(obj)
 
     def _write(self, obj: Any) -> Write:
@@ -161,12 +163,12 @@ class Planner:
 
     def _write_new(self, obj: Any) -> Write:
         tracking = obj.__track__()
-        cache = tracking.former_home or self._caches.get(type(obj))
+        cache = tracking.former_home if tracking.former_home is not None else self._caches.get(type(obj))
         if cache is None:
             cache = self._caches[type(obj)] = self._find_cache(obj)
-        spec = spec_of(type(obj))
         _id = stored_id(obj)
         if _id is None:
+            spec = spec_of(type(obj))
             if spec.primary_key is not None:
                 raise SaveError("the primary key is not set", model=spec.tag, path=spec.primary_key.name)
             _id = provisional_id(obj)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from ..serializer.identifiers import stored_id
 from .announce import Announcements
 from .documents import before_of, flatten_document, provisional_id
 from .fetch import Fetch
-from .fill import differing, fill, settle, settle_quietly, take
+from .fill import base_for, differing, fill, settle_quietly, take_awaiting
 from .in_flight import being_written, wait_for, write_under_way
 from .merge import Decide, Disagreement, merge, resolve
 from .plan import FindCache, Planner, Write, WriteKind
@@ -134,13 +134,14 @@ class Save:
                 await self._follow([part[position] for position in mismatch.positions])
                 return False
             except DuplicateKey as error:
-                if await self._was_ours(part[error.position], error):
+                if await self._take_over(part):
                     return False
                 error.model = part[error.position].obj.__model__
                 raise
             except (OutcomeUnknown, asyncio.CancelledError):
                 for write in part:
-                    write.obj.__track__().uncertain = True
+                    if write.data is not None:
+                        write.obj.__track__().uncertain += (write.data,)
                 raise
             await _finish(part, outcome)
         return True
@@ -173,18 +174,28 @@ class Save:
                 "these objects cannot be saved all or nothing; save with atomic=False", store=store.url
             )
 
-    async def _was_ours(self, write: Write, error: DuplicateKey) -> bool:
-        """Whether the document that exists is the one that an earlier try, whose outcome was not known, has written."""
-        tracking = write.obj.__track__()
-        if error.index != "_id_" or not tracking.uncertain or write.kind is not WriteKind.INSERT:
-            return False
-        chunk = await write.cache.store.get(write.cache.collection, [write.id])
-        if not chunk.documents or (write.id != tracking.reserved_id and chunk.documents[0] != write.data):
-            return False
-        _take_home(write)
-        settle(write.obj, chunk.documents[0], chunk.revisions[0])
-        tracking.uncertain = False
-        return True
+    async def _take_over(self, writes: Sequence[Write]) -> bool:
+        """Make new objects at home that earlier tries, whose outcome was not known, have written; False for none."""
+        by_cache: dict[ObjectCache, list[Write]] = {}
+        for write in writes:
+            if write.kind is WriteKind.INSERT and write.obj.__tracking__.uncertain:
+                by_cache.setdefault(write.cache, []).append(write)
+        told = Announcements()
+        found = False
+        with told.sent_after_failure():
+            for cache, part in by_cache.items():
+                stored = await _read(cache, part)
+                for write in part:
+                    data, revision = stored.get(id_key(write.id), (b"", 0))
+                    tracking = write.obj.__tracking__
+                    # Nobody else knows an id that was made here; a primary key may have been taken by somebody else.
+                    if data and (write.id == tracking.reserved_id or data in tracking.uncertain):
+                        found = True
+                        _take_home(write)
+                        settle_quietly(write.obj, tracking.uncertain[-1], 0)
+                        await self._follow_one(write, data, revision, told)
+        told.send()
+        return found
 
     # -- others were faster ------------------------------------------------------------------------------------------
 
@@ -200,17 +211,14 @@ class Save:
         for write in writes:
             by_cache.setdefault(write.cache, []).append(write)
         told = Announcements()
-        for cache, part in by_cache.items():
-            chunk = await cache.store.get(cache.collection, [write.id for write in part])
-            stored = {
-                id_key(decode(data)["_id"]): (data, revision)
-                for data, revision in zip(chunk.documents, chunk.revisions, strict=True)
-            }
-            for write in part:
-                found = stored.get(id_key(write.id))
-                if found is None:
-                    raise self._gone(write)
-                self._follow_one(write, *found, told)
+        with told.sent_after_failure():
+            for cache, part in by_cache.items():
+                stored = await _read(cache, part)
+                for write in part:
+                    found = stored.get(id_key(write.id))
+                    if found is None:
+                        raise self._gone(write)
+                    await self._follow_one(write, *found, told)
         told.send()
 
     def _gone(self, write: Write) -> Conflict:
@@ -224,18 +232,19 @@ class Save:
             ),
         )
 
-    def _follow_one(self, write: Write, data: bytes, revision: int, told: Announcements) -> None:
+    async def _follow_one(self, write: Write, data: bytes, revision: int, told: Announcements) -> None:
         obj, spec, remote = write.obj, spec_of(type(write.obj)), decode(data)
         fetch = Fetch(write.cache, spec.model, 0)
         if is_unloaded(obj):
-            fill(obj, remote, data, revision, fetch.scope, told)
-            return
-        local = decode(flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id)))
-        merged = merge(spec, decode(obj.__snapshot__), local, remote, before_of(obj))
+            return fill(obj, remote, data, revision, fetch.scope, told)
+        local_data = flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id))
+        local = decode(local_data)
+        merged = merge(spec, base_for(obj, remote), local, remote, before_of(obj))
         document = self._decide(write, merged.document, merged.disagreements)
         names = differing(spec, local, document, set())
-        take(obj, document, names, fetch.scope, told)
-        settle_quietly(obj, data, revision)
+        if not await take_awaiting(obj, document, names, fetch.scope, told, local_data):
+            return await self._follow_one(write, data, revision, told)
+        return settle_quietly(obj, data, revision)
 
     def _decide(self, write: Write, merged: dict[str, Any], disagreements: Sequence[Disagreement]) -> dict[str, Any]:
         """Apply the policy to what both sides changed; gives the document that the object is to have."""
@@ -261,6 +270,15 @@ class Save:
         state.conflict = values
         state.stale = True
         return conflict
+
+
+async def _read(cache: ObjectCache, writes: Sequence[Write]) -> dict[Hashable, tuple[bytes, int]]:
+    """What is stored now of some documents of one cache, with revisions, by key."""
+    chunk = await cache.store.get(cache.collection, [write.id for write in writes])
+    return {
+        id_key(decode(data)["_id"]): (data, revision)
+        for data, revision in zip(chunk.documents, chunk.revisions, strict=True)
+    }
 
 
 def _pieces(store: Store, writes: Sequence[Write]) -> list[list[Write]]:
@@ -313,7 +331,7 @@ def _finish_one(write: Write, revision: int | None) -> None:
         if tracking.assumed is not None:
             tracking.assumed = _still_assumed(write, tracking.assumed)
     tracking.dirty = tracking.during
-    tracking.uncertain = False
+    tracking.uncertain = ()
     (write.cache.hold if tracking.dirty else write.cache.release)(obj)
     if tracking.state is not None:
         tracking.state.conflict = None

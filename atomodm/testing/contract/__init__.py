@@ -17,8 +17,10 @@ of what it does not declare asks it to refuse, and is not skipped.
 
 import pytest
 
-# Before the modules are imported, so that failing assertions show values.
-pytest.register_assert_rewrite("atomodm.testing.contract")
+_MODULES = ("batches", "collections", "concurrency", "differential", "finds", "indexes", "lifecycle", "log", "values")
+
+# Before they are imported, so that failing assertions show values.
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
 from .batches import BatchContract  # noqa: E402
 from .collections import CollectionContract  # noqa: E402

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from bson import ObjectId
 
@@ -252,7 +254,7 @@ class BatchContract:
 
     async def test_an_id_is_no_array_and_no_regular_expression(self, stores: Stores) -> None:
         store = await stores.open()
-        for id in ([1, 2], __import__("re").compile("x")):
+        for id in ([1, 2], re.compile("x")):
             with pytest.raises(ValueNotStorable):
                 await store.write(Batch([Replace("people", id, encode({"_id": 1}))]))
 

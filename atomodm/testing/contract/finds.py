@@ -194,12 +194,15 @@ class FindContract:
         await insert_all(store, "people", [{"_id": number, "age": number % 50} for number in range(600)])
         touched: set[int] = set()
         found: list[int] = []
-        async with aclosing(store.find("people", Find(filter=compare("age", "<", 1000), sort=sort, batch_size=20))) as chunks:
+        step = 0
+        async with aclosing(
+            store.find("people", Find(filter=compare("age", "<", 1000), sort=sort, batch_size=20))
+        ) as chunks:
             async for chunk in chunks:
                 documents = decode_all(chunk.documents)
                 assert all(document["age"] < 1000 for document in documents)
                 found += [document["_id"] for document in documents]
-                step = len(found) // 20
+                step += 1
                 deleted, changed = (step * 31) % 600, (step * 17 + 5) % 600
                 touched |= {deleted, changed}
                 await other.write(Batch([Delete("people", deleted)]))

@@ -152,14 +152,18 @@ class IndexContract:
         store = await stores.open()
         await store.ensure_indexes("people", [UNIQUE])
         with pytest.raises(DuplicateKey) as caught:
-            await insert_all(store, "people", [{"_id": 1, "name": "A"}, {"_id": 2, "name": "B"}, {"_id": 3, "name": "A"}])
+            await insert_all(
+                store, "people", [{"_id": 1, "name": "A"}, {"_id": 2, "name": "B"}, {"_id": 3, "name": "A"}]
+            )
         assert caught.value.index == "name_1"
         assert await find_all(store, "people") == []
 
     async def test_values_are_equal_for_a_unique_index_as_they_are_for_a_filter(self, stores: Stores) -> None:
         store = await stores.open()
         await store.ensure_indexes("people", [UNIQUE])
-        await insert_all(store, "people", [{"_id": 1, "name": 5}, {"_id": 2, "name": "5"}, {"_id": 3, "name": {"a": 1}}])
+        await insert_all(
+            store, "people", [{"_id": 1, "name": 5}, {"_id": 2, "name": "5"}, {"_id": 3, "name": {"a": 1}}]
+        )
         for name in (5.0, {"a": 1.0}):
             with pytest.raises(DuplicateKey):
                 await insert_all(store, "people", [{"_id": 4, "name": name}])
@@ -220,10 +224,10 @@ class IndexContract:
         async def keep_writing() -> None:
             number = 0
             while not stop.is_set():
-                id = (number * 7) % 2000
+                id = (number * 14) % 2000
                 await other.write(Batch([Patch("people", id, Changes(set={"name": "new"}))]))
                 await other.write(Batch([insert("people", {"_id": 10_000 + number, "name": "new"})]))
-                await other.write(Batch([Delete("people", (number * 11 + 3) % 2000)]))
+                await other.write(Batch([Delete("people", (number * 22 + 3) % 2000)]))
                 written.add(number)
                 number += 1
 

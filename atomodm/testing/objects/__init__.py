@@ -8,9 +8,15 @@ pytest-asyncio in its auto mode.
 import pytest
 
 # Before the modules are imported, so that failing assertions show values.
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("caching", "graphs", "loading", "querying", "saving")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{name}" for name in ("caching", "graphs", "interrupting", "loading", "querying", "saving"))
+)
 
+from .caching import IdentityContract, ScopeContract, StoreUseContract  # noqa: E402
 from .graphs import GraphContract, RequestContract  # noqa: E402
+from .interrupting import InterruptionContract  # noqa: E402
+from .loading import DepthContract, MeetingContract, SharedFetchContract, UnloadedContract  # noqa: E402
+from .querying import CollectionUseContract, LookupContract, PolymorphismContract, QueryContract  # noqa: E402
 from .saving import (  # noqa: E402
     ConcurrentSaveContract,
     ConflictContract,
@@ -21,26 +27,50 @@ from .saving import (  # noqa: E402
 )
 
 __all__ = [
+    "CollectionUseContract",
     "ConcurrentSaveContract",
     "ConflictContract",
     "DeletedObjectContract",
+    "DepthContract",
     "GraphContract",
     "HandleContract",
+    "IdentityContract",
+    "InterruptionContract",
+    "LookupContract",
+    "MeetingContract",
     "ObjectContract",
+    "PolymorphismContract",
     "PrimaryKeyContract",
+    "QueryContract",
     "RequestContract",
+    "ScopeContract",
+    "SharedFetchContract",
+    "StoreUseContract",
+    "UnloadedContract",
     "WalkContract",
 ]
 
 
 class ObjectContract(
+    CollectionUseContract,
     ConcurrentSaveContract,
     ConflictContract,
     DeletedObjectContract,
+    DepthContract,
     GraphContract,
     HandleContract,
+    IdentityContract,
+    InterruptionContract,
+    LookupContract,
+    MeetingContract,
+    PolymorphismContract,
     PrimaryKeyContract,
+    QueryContract,
     RequestContract,
+    ScopeContract,
+    SharedFetchContract,
+    StoreUseContract,
+    UnloadedContract,
     WalkContract,
 ):
     """Everything that objects must do."""

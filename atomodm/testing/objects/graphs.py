@@ -192,7 +192,9 @@ class RequestContract:
         # Level one: accounts and nodes; level two: nodes; level three: nodes that level two did not have.
         assert requests.count <= 4
         assert [account.owner.next.name for account in loaded.anything] == [leaf.name for leaf in leaves]
-        assert all(direct.next is account.owner.next for direct, account in zip(loaded.listed, loaded.anything))
+        assert all(
+            direct.next is account.owner.next for direct, account in zip(loaded.listed, loaded.anything, strict=True)
+        )
 
     async def test_a_query_asks_once_more_for_the_references_of_a_chunk(self, store: Store) -> None:
         accounts = [

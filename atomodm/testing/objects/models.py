@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from atom.api import Dict, ForwardInstance, Instance, Int, List, Set, Str, Tuple, Value
 
 from ... import JSONModel, NoSQLModel
@@ -12,8 +14,8 @@ class Node(NoSQLModel):
 
     name = Str().tag(index=True)
     value = Int()
-    next = ForwardInstance(lambda: Node)
-    others = List(ForwardInstance(lambda: Node))
+    next: Any = ForwardInstance(lambda: Node)
+    others: Any = List(ForwardInstance(lambda: Node))
 
     class Meta:
         app_label = "contract"
@@ -23,8 +25,8 @@ class Part(JSONModel):
     """An embedded value that refers to a document."""
 
     label = Str()
-    node = Instance(Node)
-    parts = List(ForwardInstance(lambda: Part))
+    node: Any = Instance(Node)
+    parts: Any = List(ForwardInstance(lambda: Part))
 
     class Meta:
         app_label = "contract"
@@ -33,14 +35,14 @@ class Part(JSONModel):
 class Holder(NoSQLModel):
     """Refers to documents from every kind of place."""
 
-    one = Instance(Node)
-    listed = List(Instance(Node))
-    keyed = Dict(Str(), Instance(Node))
-    gathered = Set(Instance(Node))
-    ordered = Tuple(Instance(Node))
-    part = Instance(Part)
-    parts = List(Instance(Part))
-    anything = Value()
+    one: Any = Instance(Node)
+    listed: Any = List(Instance(Node))
+    keyed: Any = Dict(Str(), Instance(Node))
+    gathered: Any = Set(Instance(Node))
+    ordered: Any = Tuple(Instance(Node))
+    part: Any = Instance(Part)
+    parts: Any = List(Instance(Part))
+    anything: Any = Value()
 
     class Meta:
         app_label = "contract"
@@ -53,10 +55,10 @@ class Account(NoSQLModel):
     email = Str().tag(unique=True)
     balance = Int()
     note = Str()
-    tags = List(Str())
-    labels = Set(Str())
-    settings = Dict()
-    owner = Instance(Node)
+    tags: Any = List(Str())
+    labels: Any = Set(Str())
+    settings: Any = Dict()
+    owner: Any = Instance(Node)
 
     class Meta:
         app_label = "contract"
@@ -68,7 +70,7 @@ class Country(NoSQLModel):
 
     code = Str().tag(primary_key=True)
     name = Str()
-    neighbours = List(ForwardInstance(lambda: Country))
+    neighbours: Any = List(ForwardInstance(lambda: Country))
 
     class Meta:
         app_label = "contract"

@@ -188,7 +188,7 @@ class DeletedObjectContract:
         assert account._id is None
         assert former not in Account.objects.cache
         assert isinstance(await account.save(), InsertOneResult)
-        assert account._id is not None
+        assert list(Account.objects.cache.values()) == [account]
         assert await Account.objects.count() == 1
 
     async def test_a_primary_key_stays(self, store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from ... import NoSQLModel, Store
@@ -90,6 +91,6 @@ def is_sound(obj: Any) -> bool:
 def chain(model: type[Any], length: int) -> Sequence[Any]:
     """New objects, each of which refers to the following one."""
     nodes = [model(name=str(position), value=position) for position in range(length)]
-    for node, following in zip(nodes, nodes[1:], strict=False):
+    for node, following in pairwise(nodes):
         node.next = following
     return nodes
