@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
@@ -43,7 +44,8 @@ class Fetch:
     def __init__(self, origin: ObjectCache, model: Any, depth: int | None = ALL) -> None:
         self.origin = origin
         self.model = model
-        self.scope = RestoreScope(self)
+        # Weakly, so that what a fetch has met is not kept alive by a cycle until the next collection.
+        self.scope = RestoreScope(weakref.proxy(self))
         self._manager = inspect.getattr_static(model, "objects")
         self._left = depth
         self._frontier: dict[ObjectCache, dict[Hashable, Any]] = {}

@@ -20,8 +20,6 @@ from ..serializer import FlattenScope, Form, generated_for
 Flatten = Callable[[Any], Any]
 
 _LONGEST_PATH = 80
-#: Levels after which a path is longer than what an error shows of it.
-_DEEPEST = _LONGEST_PATH // 2
 
 
 def first_failure(obj: Any) -> AtomodmError | None:
@@ -46,7 +44,7 @@ def failure_of_member(obj: Any, field: FieldSpec) -> AtomodmError | None:
         parts: list[str] = []
         found = _typed(error, f"the member has no value ({type(error).__name__})")
     else:
-        failure = _failure_in(value, _flatten_of(type(obj), field), frozenset({id(obj)}))
+        failure = _failure_in(value, _flatten_of(type(obj), field), frozenset({id(obj)}), _LONGEST_PATH)
         if failure is None:
             return None
         parts, found = failure
@@ -66,16 +64,26 @@ def _any_id(obj: Any) -> ObjectId:
     return ObjectId()
 
 
-def _failure_in(value: Any, flatten: Flatten, around: frozenset[int]) -> tuple[list[str], AtomodmError] | None:
-    """Where in a value the failure is, and the error; None where the value can be stored."""
+def _failure_in(
+    value: Any, flatten: Flatten, around: frozenset[int], room: int
+) -> tuple[list[str], AtomodmError] | None:
+    """Where in a value the failure is, and the error; None where the value can be stored.
+
+    Parameters
+    ----------
+    around : frozenset of int
+        What the value is inside of: a value that contains itself has no end.
+    room : int
+        Characters of the path that can still be shown; the search goes no deeper.
+    """
     try:
         check_values(flatten(value), depth=1)
         return None
     except Exception as error:
         found = _typed(error, f"a {describe_type(value)} cannot be flattened ({type(error).__name__})")
-    if id(value) not in around and len(around) <= _DEEPEST:
+    if id(value) not in around and room > 0:
         for part, inner, flatten_inner in _parts(value, flatten):
-            deeper = _failure_in(inner, flatten_inner, around | {id(value)})
+            deeper = _failure_in(inner, flatten_inner, around | {id(value)}, room - len(part) - 1)
             if deeper is not None:
                 return [part, *deeper[0]], deeper[1]
     return [found.path] if isinstance(value, Model) and found.path is not None else [], found

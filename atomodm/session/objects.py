@@ -106,7 +106,8 @@ def revert(obj: Any) -> None:
             model=model.__model__,
         )
     told = Announcements()
-    take(obj, document, None, Fetch(cache, model, 0).scope, told)
+    fetch = Fetch(cache, model, 0)
+    take(obj, document, None, fetch.scope, told)
     obj.__mark_dirty__(())
     told.send()
 

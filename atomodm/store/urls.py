@@ -26,16 +26,14 @@ def redact(url: str) -> str:
     found = _PARTS.fullmatch(url)
     assert found is not None, "every part of the pattern may be empty"
     scheme, authority, path = found["scheme"] or "", found["authority"], found["path"]
-    if "@" in authority:
-        authority = f"{HIDDEN}@{authority.rpartition('@')[2]}"
-    elif authority and "@" in path:
-        # A password with an unescaped slash in it.
-        authority, path = f"{HIDDEN}@", path.rpartition("@")[2]
-    query = found["query"] or ""
-    if "@" in query or "@" in (found["fragment"] or ""):
-        # A password with an unescaped question or number mark in it: nothing before the last @ can be trusted.
-        rest = (query + (found["fragment"] or "")).rpartition("@")[2]
-        return f"{scheme}{HIDDEN}@{rest.partition('?')[0]}"
+    query, fragment = found["query"] or "", found["fragment"] or ""
+    if "@" in query + fragment:
+        # A password may have an unescaped '?' or '#' in it, or a value in the query an '@': nothing can be told apart.
+        return scheme + HIDDEN
+    before, _, rest = (authority + path).rpartition("@")
+    if "@" in authority or (before and (authority or ":" in before)):
+        # Up to the last '@', because a password may have a '/' or '@' in it; without a host, a file's name may too.
+        authority, path = f"{HIDDEN}@", rest
     items = [item.partition("=") for item in query[1:].split("&")] if query else []
     shown = [f"{name}{mark}{HIDDEN if mark and _SECRET_NAME.search(name) else value}" for name, mark, value in items]
     return scheme + authority + path + ("?" + "&".join(shown) if query else "")

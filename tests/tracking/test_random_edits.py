@@ -136,7 +136,7 @@ def find(document: Any, path: str) -> Any:
 
 @given(st.data())
 def test_changes_applied_to_the_base_give_the_whole_document(data: st.DataObject) -> None:
-    values = {"deep": data.draw(st.dictionaries(KEYS, VALUES, max_size=3)), "value": data.draw(VALUES)}
+    values = {"deep": data.draw(st.dictionaries(KEYS, VALUES, min_size=2, max_size=4)), "value": data.draw(VALUES)}
 
     async def run() -> None:
         async with connect("memory://"):
@@ -233,6 +233,10 @@ def place(person: Person, number: int) -> None:
     person.by_place[str(number)] = person.addresses[0] if person.addresses else Address()
 
 
+def reverse_keys(person: Person, number: int) -> None:
+    person.scores = dict(reversed(person.scores.items()))
+
+
 def extra(person: Person, number: int) -> None:
     if person.home is not None:
         person.home.extra[str(number)] = {"n": [number]}
@@ -240,7 +244,7 @@ def extra(person: Person, number: int) -> None:
 
 STEPS: list[Callable[[Person, int], None]] = [
     rename, age, tag, untag, watch, score, unscore, group, flag, flag_in_place, cell, row, move, street, line, address,
-    leave_home, place, extra,
+    leave_home, place, reverse_keys, extra,
 ]  # fmt: skip
 
 

@@ -11,8 +11,8 @@ To hold a store to it, derive a test class from `StoreContract` and give it a fi
                 yield stores
 
 `Stores` opens any number of handles on the same data, which must be empty at the beginning of each test. The tests need
-pytest, pytest-asyncio in its auto mode, and hypothesis. What a store cannot do it declares in its `Capabilities`; a test
-of what it does not declare asks it to refuse, and is not skipped.
+pytest, pytest-asyncio in its auto mode, and hypothesis. What a store cannot do it declares in its `Capabilities`; then
+the test asks it to refuse, and is not skipped.
 """
 
 import pytest

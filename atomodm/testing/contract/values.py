@@ -49,8 +49,8 @@ IDS: list[Any] = [
     ObjectId("5f0000000000000000000001"),
     False,
     True,
-    datetime(1900, 1, 1),  # noqa: DTZ001
-    datetime(2026, 1, 2, 3, 4, 5, 678000),  # noqa: DTZ001
+    datetime(1900, 1, 1),
+    datetime(2026, 1, 2, 3, 4, 5, 678000),
     Timestamp(1, 2),
     DBRef("people", 1),
     Code("x = 1"),
