@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,12 +23,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 def pytest_configure(config: pytest.Config) -> None:
     check_required_stores()
     config.pluginmanager.register(LoopWatch(), "loop-watch")
-
-
-def pytest_collection_finish() -> None:
-    """Keep what collecting tests made out of later garbage collections, which would hold event loops for it."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(params=NAMES)

@@ -37,7 +37,7 @@ class Scan:
         """The index's name; None for a scan of the whole collection."""
         if self.index is not None:
             return self.index.spec.name
-        return None if tuple(self.ranges) == (EVERYTHING,) else "_id_"
+        return None if tuple(self.ranges) in ((), (EVERYTHING,)) else "_id_"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,11 @@ class Planner:
         """
         conditions = find.filter.children if isinstance(find.filter, And) else (find.filter,)
         candidates = self._candidates(conditions)
-        if isinstance(find.filter, Nothing) or any(not candidate.scan.ranges for candidate in candidates):
-            return self._make(_Candidate(Scan(None, ())), find, conditions, sorted=True)
+        if isinstance(find.filter, Nothing):
+            return self._make(_Candidate(Scan(None, ()), conditions, conditions), conditions, sorted=True)
         for candidate in candidates:
+            if not candidate.scan.ranges:
+                return self._make(candidate, conditions, sorted=True)
             if candidate.scan.index is None and all(map(is_point, candidate.scan.ranges)):
                 return self._make_lookup(candidate, find, conditions)
         return await self._choose(candidates, find, conditions)
@@ -105,15 +107,15 @@ class Planner:
         everything = _Candidate(Scan(None, (EVERYTHING,)))
         filtering = await self._smallest(candidates) if candidates else everything
         if not find.sort:
-            return self._make(filtering, find, conditions, sorted=True)
+            return self._make(filtering, conditions, sorted=True)
         if (ordered := _in_order(filtering, find)) is not None:
-            return self._make(ordered, find, conditions, sorted=True)
+            return self._make(ordered, conditions, sorted=True)
         sorting = self._ordered([*candidates, everything, *self._whole_indexes()], find)
         if sorting is None:
-            return self._make(filtering, find, conditions, sorted=False)
+            return self._make(filtering, conditions, sorted=False)
         if not candidates or await self._is_cheaper(sorting, filtering, find):
-            return self._make(sorting, find, conditions, sorted=True)
-        return self._make(filtering, find, conditions, sorted=False)
+            return self._make(sorting, conditions, sorted=True)
+        return self._make(filtering, conditions, sorted=False)
 
     def _whole_indexes(self) -> list[_Candidate]:
         return [
@@ -154,7 +156,7 @@ class Planner:
             walked = math.ceil(min(walked, walked * (find.skip + find.limit) / matching))
         return walked < matching
 
-    def _make(self, candidate: _Candidate, find: Find, conditions: Sequence[Node], *, sorted: bool) -> Plan:
+    def _make(self, candidate: _Candidate, conditions: Sequence[Node], *, sorted: bool) -> Plan:
         return self._finish(candidate.scan, candidate, conditions, sorted=sorted)
 
     def _make_lookup(self, candidate: _Candidate, find: Find, conditions: Sequence[Node]) -> Plan:

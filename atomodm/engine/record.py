@@ -10,10 +10,11 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import bson
+from bson.errors import InvalidDocument
 
 from ..contract.log import ChangeEntry, ChangeKind
 from ..contract.operations import Outcome
-from ..encoding import CODEC_OPTIONS
+from ..encoding import CODEC_OPTIONS, check_values
 from .driver import LoggedCommit
 
 
@@ -46,19 +47,28 @@ class Recorded(NamedTuple):
 
 
 def encode_record(effects: Sequence[Effect], collections: Sequence[str], ids: Sequence[Any]) -> bytes:
-    """Write the record of a commit's operations, in the order of its batch."""
+    """Write the record of a commit's operations, in the order of its batch.
+
+    Raises
+    ------
+    ValueNotStorable
+        An id is outside of the portable domain.
+    """
     names = list(dict.fromkeys(collections))
     numbers = {name: number for number, name in enumerate(names)}
-    return bson.encode(
-        {
-            "collections": names,
-            "effects": bytes(effects),
-            # With one collection there is nothing to tell apart.
-            "places": [numbers[collection] for collection in collections] if len(names) > 1 else [],
-            "ids": ids,
-        },
-        codec_options=CODEC_OPTIONS,
-    )
+    record = {
+        "collections": names,
+        "effects": bytes(effects),
+        # With one collection there is nothing to tell apart.
+        "places": [numbers[collection] for collection in collections] if len(names) > 1 else [],
+        "ids": ids,
+    }
+    try:
+        return bson.encode(record, codec_options=CODEC_OPTIONS)
+    except (InvalidDocument, OverflowError, RecursionError, ValueError, TypeError):
+        for id in ids:
+            check_values(id, "_id")
+        raise
 
 
 def decode_record(record: bytes) -> Iterator[Recorded]:

@@ -16,6 +16,8 @@ from ..serializer.identifiers import restored_id, stored_form
 if TYPE_CHECKING:
     from .scope import CacheScope
 
+#: The revision of an object that was restored from a state: whether that is what is stored is not known.
+UNVERIFIED = -1
 #: Entries are swept when so many were added since the last time, at least.
 _SWEEP_AT_LEAST = 1024
 
@@ -143,7 +145,7 @@ class ObjectCache(MutableMapping[Any, Any]):
         try:
             obj.__home__ = self
             obj.__snapshot__ = encode(document)
-            obj.__revision__ = 0
+            obj.__revision__ = UNVERIFIED
         finally:
             obj.set_notifications_enabled(muted)
         obj.__mark_dirty__(())

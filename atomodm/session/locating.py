@@ -91,7 +91,7 @@ def _failure_in(
 
 def _typed(error: Exception, message: str) -> AtomodmError:
     if isinstance(error, AtomodmError):
-        return error
+        return error.with_traceback(None)  # whose frames, of every level, would wait for the garbage collector
     return NestingTooDeep(message) if isinstance(error, RecursionError) else ValueNotStorable(message)
 
 

@@ -111,6 +111,25 @@ def includes(spec: ModelSpec, base: dict[str, Any], sent: dict[str, Any], remote
     )
 
 
+def disagreements_of_state(
+    spec: ModelSpec,
+    state: dict[str, Any],
+    local: dict[str, Any],
+    remote: dict[str, Any],
+    known: Sequence[Disagreement],
+) -> tuple[Disagreement, ...]:
+    """Where the state that an object was restored from, and still has, is not what is stored.
+
+    Whether the program wrote that into the state, or somebody else into the store, cannot be told.
+    """
+    return tuple(
+        Disagreement(path, None, value_at(local, path), value_at(remote, path))
+        for path in _all_changes(spec, state, remote).paths()
+        if not same(value_at(local, path), value_at(remote, path))
+        and not any(overlap(path, found.path) for found in known)
+    )
+
+
 def resolve(
     obj: Any,
     merged: dict[str, Any],

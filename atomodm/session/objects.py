@@ -11,7 +11,7 @@ from ..contract.operations import Batch, Delete
 from ..contract.store import Chunk
 from ..encoding import decode, encode, id_key
 from ..errors import DoesNotExist, UnsupportedOperation
-from ..identity import ObjectCache
+from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
@@ -185,11 +185,11 @@ async def restore(cls: Any, state: dict[str, Any], force: bool) -> Any:
     fetch = Fetch(cache, model)
     data = encode(state)
     if obj.__snapshot__ is None or hooks_of(model).awaits:
-        await fetch.fill_documents({id_key(_id): obj}, Chunk([0], [data]), again=True)
+        await fetch.fill_documents({id_key(_id): obj}, Chunk([UNVERIFIED], [data]), again=True)
     else:
         told = Announcements()
         take(obj, decode(data), None, fetch.scope, told)
-        settle_quietly(obj, data, 0)
+        settle_quietly(obj, data, UNVERIFIED)
         told.send()
     obj.__update_state__()
     await fetch.complete()

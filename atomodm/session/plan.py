@@ -10,7 +10,7 @@ from typing import Any
 from ..contract.operations import Insert, Operation, Patch, Replace, Update
 from ..encoding import decode, encode
 from ..errors import DeletedObject, PrimaryKeyChanged, SaveError
-from ..identity import ObjectCache
+from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
@@ -65,7 +65,7 @@ class Write:
             return Insert(collection, self.id, self.data)
         if self.kind is WriteKind.REPLACE:
             return Replace(collection, self.id, self.data)
-        return Update(collection, self.id, self.obj.__revision__ or 0, self.changes, self.data, self.obj.__snapshot__)
+        return Update(collection, self.id, self.obj.__revision__, self.changes, self.data, self.obj.__snapshot__)
 
     def describe(self) -> str:
         """One line for people: what happens to which document, without values."""
@@ -156,9 +156,10 @@ class Planner:
                 "the primary key of a stored object cannot change; save a new object", model=obj.__model__
             )
         self._refuse_deleted(obj, changes)
-        kind = WriteKind.UPDATE if changes else WriteKind.NOTHING
         if changes:
-            return Write(obj, kind, cache, _id, _merged_bytes(obj, changes), changes)
+            return Write(obj, WriteKind.UPDATE, cache, _id, _merged_bytes(obj, changes), changes)
+        # The store refuses an update at a revision that is not known, and the object meets what is stored.
+        kind = WriteKind.UPDATE if obj.__revision__ == UNVERIFIED else WriteKind.NOTHING
         return Write(obj, kind, cache, _id, obj.__snapshot__, changes)
 
     def _write_new(self, obj: Any) -> Write:

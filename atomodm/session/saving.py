@@ -22,7 +22,7 @@ from ..errors import (
     RevisionMismatch,
     UnsupportedOperation,
 )
-from ..identity import ObjectCache
+from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded, mark_loaded
 from ..serializer import FlattenScope, Form
@@ -32,7 +32,7 @@ from .documents import before_of, flatten_document, provisional_id
 from .fetch import Fetch
 from .fill import base_for, differing, fill, settle_quietly, take_awaiting
 from .in_flight import being_written, wait_for, write_under_way
-from .merge import Decide, Disagreement, merge, resolve
+from .merge import Decide, Disagreement, disagreements_of_state, merge, resolve
 from .plan import FindCache, Planner, Write, WriteKind
 
 #: What to do where both sides changed one path.
@@ -216,10 +216,17 @@ class Save:
                 stored = await _read(cache, part)
                 for write in part:
                     found = stored.get(id_key(write.id))
+                    if found is None and self._was_never_stored(write):
+                        _leave_home(write.obj)
+                        continue
                     if found is None:
                         raise self._gone(write)
                     await self._follow_one(write, *found, told)
         told.send()
+
+    def _was_never_stored(self, write: Write) -> bool:
+        """Whether a root was restored from a state of which no document is known, so that saving it inserts one."""
+        return write.obj.__revision__ == UNVERIFIED and any(write.obj is root for root in self._roots)
 
     def _gone(self, write: Write) -> Conflict:
         return self._noted(
@@ -240,7 +247,10 @@ class Save:
         local_data = flatten_document(obj, stored_id(obj), FlattenScope(Form.DOCUMENT, provisional_id))
         local = decode(local_data)
         merged = merge(spec, base_for(obj, remote), local, remote, before_of(obj))
-        document = self._decide(write, merged.document, merged.disagreements)
+        disagreements = merged.disagreements
+        if obj.__revision__ == UNVERIFIED and write.kind is WriteKind.UPDATE:
+            disagreements += disagreements_of_state(spec, decode(obj.__snapshot__), local, remote, disagreements)
+        document = self._decide(write, merged.document, disagreements)
         names = differing(spec, local, document, set())
         if not await take_awaiting(obj, document, names, fetch.scope, told, local_data):
             return await self._follow_one(write, data, revision, told)
@@ -336,6 +346,15 @@ def _finish_one(write: Write, revision: int | None) -> None:
     if tracking.state is not None:
         tracking.state.conflict = None
         tracking.state.stale = False
+
+
+def _leave_home(obj: Any) -> None:
+    """Make an object a new one, with the id it has."""
+    muted = obj.set_notifications_enabled(False)
+    try:
+        obj.__home__ = obj.__snapshot__ = obj.__revision__ = None
+    finally:
+        obj.set_notifications_enabled(muted)
 
 
 def _still_assumed(write: Write, assumed: dict[str, Any]) -> dict[str, Any] | None:

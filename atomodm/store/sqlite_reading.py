@@ -14,8 +14,8 @@ from ..query.keys import HIGHEST, LOWEST
 
 #: Bytes of documents after which a page of a scan ends.
 PAGE_BYTES: Final = 4 * 1024 * 1024
-#: Rows fetched between two looks at that.
-_FETCHED: Final = 64
+#: Rows fetched before their size is known; a document may have 16 MB.
+_FETCHED_FIRST: Final = 4
 #: Ids in one statement; shorter lists are filled up, so that there are two statements in all.
 _IDS: Final = (16, 128)
 
@@ -124,9 +124,12 @@ def scan(
                 continue
             numbers = (number,) if index is None else (number, index.number)
             cursor = connection.execute(_SCAN[table, reverse], (*numbers, *places, wanted))
-            while size < PAGE_BYTES and (part := cursor.fetchmany(_FETCHED)):
+            fetched = _FETCHED_FIRST
+            while size < PAGE_BYTES and (part := cursor.fetchmany(fetched)):
                 rows += part
                 size += sum([len(row[3]) for row in part])
+                # As many of that size as there is room for.
+                fetched = max(1, min(limit, (PAGE_BYTES - size) * len(rows) // max(1, size)))
             cursor.close()
     more = len(rows) >= limit or size >= PAGE_BYTES
     if not rows:

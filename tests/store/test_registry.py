@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+import atomodm.contract
+import atomodm.engine
 import atomodm.store
 from atomodm.contract import Store
 from atomodm.errors import DriverMissing, InvalidURL
@@ -84,13 +86,15 @@ def test_a_scheme_must_be_one(scheme: str) -> None:
 
 @pytest.mark.parametrize("target", ["", "module", "module:", ":Class", "mod-ule:Class"])
 def test_a_target_names_a_module_and_a_class(target: str) -> None:
-    with pytest.raises(ValueError, match="package.module:Class"):
+    with pytest.raises(ValueError, match=r"package\.module:Class"):
         register_store("mine", target)
 
 
 def test_finding_stores_imports_no_driver() -> None:
     program = """
 import sys
+import atomodm.contract
+import atomodm.engine
 import atomodm.store
 loaded = {"sqlite3", "sortedcontainers", "atomodm.store.memory", "atomodm.store.sqlite"} & sys.modules.keys()
 assert not loaded, loaded

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,11 +132,10 @@ async def test_synchronous_is_normal_by_default(path: Path) -> None:
     await store.close()
 
 
-async def setting(store: Store, name: str) -> int:
+async def setting(store: Store, name: str) -> Any:
     assert isinstance(store, SQLiteStore)
     writer = store._driver._writer  # type: ignore[attr-defined]
-    value: int = await writer.run(lambda connection: connection.execute(f"PRAGMA {name}").fetchone()[0])
-    return value
+    return await writer.run(lambda connection: connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

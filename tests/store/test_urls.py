@@ -30,7 +30,10 @@ from atomodm.store import StoreURL, redact
         ("redis:///:hunter2@host/0", "redis://***@host/0"),
         ("redis://host/0?password=hunter2&db=1", "redis://host/0?password=***&db=1"),
         ("redis://host?ssl_keyfile=x&SECRET=hunter2&flag", "redis://host?ssl_keyfile=***&SECRET=***&flag"),
-        ("mongodb://host/?authMechanismProperties=AWS_SESSION_TOKEN:hunter2", "mongodb://host/?authMechanismProperties=***"),
+        (
+            "mongodb://host/?authMechanismProperties=AWS_SESSION_TOKEN:hunter2",
+            "mongodb://host/?authMechanismProperties=***",
+        ),
         ("not a url at all", "not a url at all"),
         ("ann:hunter2@host", "***@host"),
         ("", ""),

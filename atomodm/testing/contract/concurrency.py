@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ...contract import Batch, Delete, Find, IndexSpec, Patch, Replace
+from ...contract import Batch, Delete, Find, IndexSpec, Operation, Patch, Replace
 from ...encoding import encode
 from ...errors import DuplicateKey, RevisionMismatch
 from ...query.changes import Changes
@@ -80,13 +80,12 @@ class ConcurrencyContract:
         async def work(number: int) -> None:
             for _ in range(15):
                 id, name = choice.randrange(5), f"n{choice.randrange(4)}"
-                operation = choice.choice(
-                    [
-                        Replace("people", id, encode({"_id": id, "name": name})),
-                        Delete("people", id),
-                        Patch("people", id, Changes(set={"name": name})),
-                    ]
-                )
+                operations: list[Operation] = [
+                    Replace("people", id, encode({"_id": id, "name": name})),
+                    Delete("people", id),
+                    Patch("people", id, Changes(set={"name": name})),
+                ]
+                operation = choice.choice(operations)
                 try:
                     await handles[number % 2].write(Batch([operation]))
                 except RevisionMismatch:

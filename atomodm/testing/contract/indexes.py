@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ...contract import Batch, Delete, Find, IndexSpec, Patch, Replace
+from ...contract import Batch, Delete, Find, IndexSpec, Operation, Patch, Replace
 from ...encoding import encode
 from ...errors import DuplicateKey, IndexConflict
 from ...query.changes import Changes
@@ -111,14 +111,14 @@ class IndexContract:
         document = {"_id": 2, "name": "Bob"}
         (_, revision) = (await insert_all(store, "people", [{"_id": 1, "name": "secret"}, document])).revisions
         before = await contents(store)
-        batch = {
+        operations: dict[str, Operation] = {
             "insert": insert("people", {"_id": 3, "name": "secret"}),
             "update": update("people", revision, document, Changes(set={"name": "secret"})),
             "patch": Patch("people", 2, Changes(set={"name": "secret"})),
             "replace": Replace("people", 2, encode({"_id": 2, "name": "secret"})),
-        }[write]
+        }
         with pytest.raises(DuplicateKey) as caught:
-            await store.write(Batch([insert("people", {"_id": 9, "name": "other"}), batch]))
+            await store.write(Batch([insert("people", {"_id": 9, "name": "other"}), operations[write]]))
         error = caught.value
         assert (error.index, error.fields, error.position) == ("name_1", ("name",), 1)
         assert "people" in str(error)

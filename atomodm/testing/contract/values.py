@@ -11,7 +11,7 @@ from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectI
 
 from ...contract import Batch, ChangeKind, Delete, Find, IndexSpec, Patch
 from ...encoding import decode
-from ...errors import InvalidQuery
+from ...errors import InvalidQuery, ValueNotStorable
 from ...query.changes import Changes
 from ...query.keys import encode_key
 from ...query.nodes import Compare, In, Operator
@@ -109,6 +109,13 @@ class ValueContract:
             deleted = [entry for entry in await store.changes(start) if entry.kind is ChangeKind.DELETE]
             assert [encode_key(entry.id) for entry in deleted] == [encode_key(id) for id in IDS]
             assert [type(entry.id) for entry in deleted] == [type(decode_id(id)) for id in IDS]
+
+    @pytest.mark.parametrize("id", [2**63, -(2**70), "lone \ud800", object()], ids=["int", "-int", "text", "object"])
+    async def test_what_cannot_be_stored_is_no_id(self, stores: Stores, id: Any) -> None:
+        store = await stores.open()
+        with pytest.raises(ValueNotStorable):
+            await store.write(Batch([Delete("people", id)]))
+        assert await store.list_collections() == []
 
     async def test_numbers_of_equal_value_are_one_id_and_other_types_are_not(self, stores: Stores) -> None:
         store = await stores.open()
