@@ -16,7 +16,7 @@ from atomodm.serializer import FlattenScope, Form, generated_for
 from atomodm.session import Fetch
 
 from .contestant import Contestant
-from .documents import FIELDS, Document
+from .documents import FIELDS
 
 
 class Person(NoSQLModel):
@@ -62,8 +62,9 @@ def bare_atom() -> Contestant:
 
 def atomodm() -> Contestant:
     """What a query and a save of ours do in the client."""
-    ours = Ours()
-    return Contestant("atomodm", ours.hydrate, ours.flatten)
+    # As a save does: one scope for all objects, each flattened with its id.
+    flatten, scope = generated_for(Person).flatten, FlattenScope(Form.DOCUMENT)
+    return Contestant("atomodm", Ours().hydrate, lambda person: flatten(person, person._id, scope))
 
 
 class Ours:
@@ -75,8 +76,6 @@ class Ours:
         store = create_store("memory://")
         self._loop.run_until_complete(store.open())
         self._manager.database = store
-        self._flatten = generated_for(Person).flatten
-        self._scope = FlattenScope(Form.DOCUMENT)
 
     def hydrate(self, blobs: Sequence[bytes]) -> list[Any]:
         """Stored bytes to objects: decoded, validated, cached, tracked."""
@@ -84,7 +83,3 @@ class Ours:
         cache.clear()
         chunk = Chunk(revisions=range(1, len(blobs) + 1), documents=blobs)
         return self._loop.run_until_complete(Fetch(cache, Person, 0).objects_of(chunk))
-
-    def flatten(self, person: Any) -> Document:
-        """An object to its document, as a save does before it encodes it."""
-        return self._flatten(person, person._id, self._scope)

@@ -35,6 +35,9 @@ class Figures:
 class Reader:
     """Reads what a plan's access gives.
 
+    Each page is one atomic step, and between two of them others may write: a document whose key they move across the
+    place that was reached is met at both keys or at neither. Each was what it was read as at that moment.
+
     Parameters
     ----------
     driver : Driver

@@ -57,7 +57,7 @@ class Refusal:
         """
         existing = [position for position in self._mismatched if self._is_insert(position)]
         lost = [position for position in self._mismatched if self._may_retry(position)]
-        conflicts = [position for position in self._mismatched if position not in {*existing, *lost}]
+        conflicts = sorted(set(self._mismatched).difference(existing, lost))
         if conflicts or (lost and given_up):
             raise RevisionMismatch(conflicts or lost, store=self._store)
         if existing:

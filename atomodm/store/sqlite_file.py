@@ -57,6 +57,8 @@ SCHEMA: Final = (
 
 #: KiB of pages that a connection keeps.
 CACHE_KIB: Final = 16 * 1024
+#: Pages in the write-ahead log after which it is copied back: a longer log costs small commits less.
+WAL_PAGES: Final = 4000
 #: Bytes to which the write-ahead log shrinks after a large batch.
 WAL_BYTES: Final = 64 * 1024 * 1024
 
@@ -135,6 +137,7 @@ def open_for_writing(options: FileOptions) -> sqlite3.Connection:
             # Text of PRAGMA statements takes no parameters; the word is one of three.
             connection.execute(f"PRAGMA synchronous = {options.synchronous}")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         except BaseException:
             connection.close()
             raise
@@ -179,9 +182,13 @@ def _connect(options: FileOptions, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         cached_statements=256,
     )
-    # Functions in a hostile file's schema do not run.
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    try:
+        # Functions in a hostile file's schema do not run.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
