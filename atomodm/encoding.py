@@ -75,6 +75,13 @@ def _may_be_deep(data: bytes) -> bool:
     return len(data) > 8 * MAX_DEPTH and data.count(b"\x03") + data.count(b"\x04") >= MAX_DEPTH
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are stored alike: 1, True and 1.0 are not, nor are two dicts of different order."""
+    if one is other:
+        return True
+    return bson.encode({"": one}, False, CODEC_OPTIONS) == bson.encode({"": other}, False, CODEC_OPTIONS)
+
+
 def decode(data: bytes) -> dict[str, Any]:
     """Decode one BSON document."""
     return bson.decode(data, CODEC_OPTIONS)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..contract.store import IndexSpec, Progress
 from ..encoding import decode_all
 from ..errors import IndexConflict, StaleCatalogue, UnsupportedOperation
-from .breathing import Breather
+from ..breathing import Breather
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
 from .driver import CollectionChanges, Commit, Driver, Page, Place, Refused

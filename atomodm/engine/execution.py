@@ -13,7 +13,7 @@ from ..encoding import decode, decode_all
 from ..query.evaluator import compile_filter
 from ..query.nodes import All
 from ..query.sorting import sort_key
-from .breathing import Breather
+from ..breathing import Breather
 from .catalogues import Catalogues
 from .driver import Driver, Page
 from .plan import Access, Plan, Scan

@@ -120,8 +120,8 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
     def __changed__(self, change: dict[str, Any]) -> None:
         """Note an edit that atom's observers signal; the static observer of every stored member."""
         home = self.__home__
-        if home is None and (self.__tracking__ is None or self.__tracking__.in_flight is None):
-            return  # without a document everything is to be written anyway
+        if home is None and (self.__tracking__ is None or self.__tracking__.writes_all):
+            return
         name = change["name"]
         if change["type"] == "container" and type(self).members()[name].get_slot(self) is not change["value"]:
             return  # a list that was replaced still notifies for its former owner

@@ -107,6 +107,8 @@ class ModelSpec:
         Instances are stored inside other documents.
     options : Options
         ``class Meta``.
+    keys : frozenset of str
+        What a document may have as far as the model knows: stored names, former ones, and atomodm's own keys.
     """
 
     model: Any
@@ -121,6 +123,7 @@ class ModelSpec:
     extra_members: tuple[str, ...]
     embedded: bool
     options: Options
+    keys: frozenset[str]
 
     def __repr__(self) -> str:
         return f"<ModelSpec {self.tag}>"
@@ -185,6 +188,7 @@ def _describe(model: Any) -> ModelSpec:
         extra_members=tuple(name for name in members if name not in by_name and not name.startswith("_")),
         embedded=model.__atomodm_embedded__,
         options=options,
+        keys=RESERVED_KEYS.union(by_stored_name),
     )
 
 

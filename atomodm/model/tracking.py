@@ -42,6 +42,8 @@ class Tracking:
     assumed : dict
         Stored values that stand for fields the base document lacks or whose stored value was refused: as long as the
         member still has this value, nothing is written for it.
+    kept : dict or None
+        The state that an embedded object was restored from, where its members do not take all of it.
     state : ObjectState or None
         What views observe, made on demand.
     """
@@ -54,6 +56,7 @@ class Tracking:
         "former_id",
         "former_snapshot",
         "in_flight",
+        "kept",
         "reserved_id",
         "state",
         "uncertain",
@@ -69,7 +72,13 @@ class Tracking:
         self.former_home: Any = None
         self.former_snapshot: bytes | None = None
         self.assumed: dict[str, Any] | None = None
+        self.kept: dict[str, Any] | None = None
         self.state: ObjectState | None = None
+
+    @property
+    def writes_all(self) -> bool:
+        """Whether edits of an object without document need no note, because everything is to be written anyway."""
+        return self.in_flight is None and self.kept is None
 
     @property
     def deleted(self) -> bool:

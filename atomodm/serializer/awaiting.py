@@ -76,12 +76,12 @@ async def _prepare_member(model: Any, field: FieldSpec, stored: Any, scope: Rest
     try:
         if field.name in hooks_of(model).async_unflatten:
             unflatten = field.unflatten or model.serializer.unflatten
-            return Resolved(await unflatten(stored, scope))
+            return Resolved(stored, await unflatten(stored, scope))
         return await prepare(stored, scope) if field.unflatten is None else stored
     except StoreError:
         raise  # says nothing about the value
     except Exception as error:  # what the program's own code raises, as when members are set
-        return Resolved(error=error)
+        return Resolved(stored, error=error)
 
 
 def anything_to_await() -> bool:
@@ -125,16 +125,15 @@ async def prepare(stored: Any, scope: RestoreScope) -> Any:
         if model is not None:
             number = number_of(stored)
             if number is not None and number in scope:
-                return Resolved(scope[number])
-            if is_mention(stored):
-                stored = definition_of(stored, scope)
-                model = REGISTRY[stored["__model__"]]
-            return Resolved(await model.serializer.unflatten_object(model, stored, scope))
+                return Resolved(stored, scope[number])
+            state = definition_of(stored, scope) if is_mention(stored) else stored
+            model = REGISTRY[state["__model__"]]
+            return Resolved(stored, await model.serializer.unflatten_object(model, state, scope))
         coercer = COERCERS.get(stored.get("__py__"))
         if coercer is not None:
             body = {
                 key: unflatten_any(await prepare(item, scope), scope) for key, item in stored.items() if key != "__py__"
             }
             value = coercer(body, scope)
-            return Resolved(await value if isawaitable(value) else value)
+            return Resolved(stored, await value if isawaitable(value) else value)
     return {key: await prepare(item, scope) for key, item in stored.items()}

@@ -8,11 +8,13 @@ from typing import Any
 
 from atom.catom import DefaultValue
 
+from ..encoding import same
 from ..errors import AtomodmError, RestoreError
-from ..model import FieldSpec, Model, ModelSpec
+from ..model import FieldSpec, Model, ModelSpec, spec_of
+from ..model.tracking import Tracking
 from ..model.types import ModelType
 from .scope import FlattenScope, Form, RestoreScope
-from .values import unflatten_any
+from .values import as_stored, unflatten_any
 
 log = logging.getLogger("atomodm")
 
@@ -55,6 +57,62 @@ def stored_key(field: FieldSpec, document: dict[str, Any]) -> str | None:
     if field.stored_name in document:
         return field.stored_name
     return next((alias for alias in field.aliases if alias in document), None)
+
+
+def before_of(obj: Any) -> dict[str, Any]:
+    """Stored values that count as unchanged whatever the document has there, less those that were set since."""
+    tracking = obj.__tracking__
+    if tracking is None or tracking.assumed is None:
+        return {}
+    by_name = spec_of(type(obj)).by_name
+    edited = {by_name[name].stored_name for name in tracking.dirty if name in by_name}
+    return {key: value for key, value in tracking.assumed.items() if key not in edited}
+
+
+def keep_rest(obj: Any, state: dict[str, Any], spec: ModelSpec) -> None:
+    """Have an embedded object remember the state it was restored from, where its members do not take all of it.
+
+    A document's own rest stays in the store, because saving writes differences; an embedded object is written whole.
+    """
+    tracking: Tracking | None = obj.__tracking__
+    if tracking is not None:
+        tracking.dirty = frozenset()
+    if state.keys() <= spec.keys and (tracking is None or tracking.assumed is None):
+        return
+    tracking = Model.__track__(obj)
+    tracking.kept = as_stored(state)
+    # What embeds objects is written: the document may mention them by their numbers elsewhere.
+    tracking.assumed = {key: value for key, value in (tracking.assumed or {}).items() if not _embeds(value)}
+
+
+def _embeds(stored: Any) -> bool:
+    if stored.__class__ is dict:
+        return ("__model__" in stored and "_id" not in stored) or any(map(_embeds, stored.values()))
+    return stored.__class__ is list and any(map(_embeds, stored))
+
+
+def put_back_rest(obj: Any, state: dict[str, Any]) -> None:
+    """Put into the state of an embedded object what `keep_rest` remembered.
+
+    That is what its model does not know, and the stored value, or the lack of one, that a member's default stands for
+    as long as nobody sets the member.
+    """
+    tracking = obj.__tracking__
+    if tracking is None or tracking.kept is None:
+        return
+    spec, kept = spec_of(type(obj)), tracking.kept
+    before = before_of(obj)
+    tracking.assumed = {key: value for key, value in before.items() if key in state and same(state[key], value)}
+    names = [] if spec.options.unknown == "drop" else [key for key in kept if key not in spec.keys]
+    for key in tracking.assumed:
+        del state[key]
+        stored = stored_key(spec.by_stored_name[key], kept)
+        if stored is not None:
+            names.append(stored)
+    state.update((name, kept[name]) for name in names if name not in state)
+    notes = {name: note for name, note in kept.get("__dt__", {}).items() if name in names}
+    if notes:
+        state["__dt__"] = {**notes, **state.get("__dt__", {})}
 
 
 def set_member(obj: Any, field: FieldSpec, value: Any) -> None:

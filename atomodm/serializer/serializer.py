@@ -8,6 +8,7 @@ from ..errors import WrongModel
 from ..model import REGISTRY, Model, ModelRegistry, spec_of
 from ..model.unloaded import mark_loaded, mark_unloaded
 from .awaiting import Detached, restore_awaiting, unflatten_awaiting
+from .carefully import keep_rest, put_back_rest
 from .converters import COERCERS, Coercers
 from .generate import generated_for, json_flatten_for
 from .hooks import hooks_of
@@ -101,8 +102,11 @@ class ModelSerializer:
             state: dict[str, Any] = dict(obj.__getstate__(scope))
             if state.get("__ref__") == 0:
                 del state["__ref__"]
-            return state
-        return self._state(obj, scope)
+        else:
+            state = self._state(obj, scope)
+        if scope.form is Form.DOCUMENT:
+            put_back_rest(obj, state)
+        return state
 
     def _flatten_scope(self, scope: Any) -> FlattenScope:
         return scope if isinstance(scope, FlattenScope) else FlattenScope(self.form)
@@ -151,14 +155,18 @@ class ModelSerializer:
         check_model(model, state)
         mark_loaded(obj)
         scope = self._restore_scope(scope)
-        if scope.owner is None or scope.owner is obj:
+        is_root = scope.owner is None or scope.owner is obj
+        is_value = spec_of(model).embedded or (not is_root and state.get("_id") is None)
+        if is_root:
             scope.enter(state, obj)
-        elif spec_of(model).embedded or state.get("_id") is None:
+        elif is_value:
             scope.define(state, obj)
         else:  # another document, in which numbers mean other objects
             scope = RestoreScope(scope.resolver)
             scope.enter(state, obj)
         await restore_awaiting(obj, state, scope)
+        if is_value:
+            keep_rest(obj, state, spec_of(model))
         if not spec_of(model).embedded and spec_of(model).primary_key is None and state.get("_id") is not None:
             obj._id = state["_id"]
         obj.__restored__ = True
@@ -178,6 +186,7 @@ class ModelSerializer:
         outer, scope.document = scope.document, state
         try:
             generated_for(model).restore(obj, state, scope)
+            keep_rest(obj, state, spec_of(model))
             obj.__restored__ = spec_of(model).embedded
         finally:
             scope.document = outer

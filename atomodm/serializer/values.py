@@ -41,9 +41,10 @@ def path_of(place: Place | None) -> str | None:
 class Resolved:
     """A value that was awaited, or why it was refused, in the place of its stored form until the members are set."""
 
-    __slots__ = ("_error", "_value")
+    __slots__ = ("_error", "_value", "stored")
 
-    def __init__(self, value: Any = None, error: Exception | None = None) -> None:
+    def __init__(self, stored: Any, value: Any = None, error: Exception | None = None) -> None:
+        self.stored = stored
         self._value = value
         self._error = error
 
@@ -53,6 +54,16 @@ class Resolved:
         if self._error is not None:
             raise self._error
         return self._value
+
+
+def as_stored(prepared: Any) -> Any:
+    """The stored form of a value in which some parts were awaited."""
+    kind = prepared.__class__
+    if kind is dict:
+        return {key: as_stored(item) for key, item in prepared.items()}
+    if kind is list:
+        return [as_stored(item) for item in prepared]
+    return prepared.stored if kind is Resolved else prepared
 
 
 def flatten_any(value: Any, scope: FlattenScope, place: Place | None = None, depth: int = 0) -> Any:

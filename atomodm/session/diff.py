@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import bson
-
-from ..encoding import CODEC_OPTIONS
+from ..encoding import same
 from ..model import ModelSpec
 from ..query.changes import Changes
 from ..serializer.values import MARKS
@@ -56,13 +54,6 @@ class Difference:
             return
         for position in changed:
             self.compare(f"{path}.{position}", old[position], new[position])
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are stored alike: 1, True and 1.0 are not, nor are two dicts of different order."""
-    if one is other:
-        return True
-    return bson.encode({"": one}, False, CODEC_OPTIONS) == bson.encode({"": other}, False, CODEC_OPTIONS)
 
 
 def _unchanged(old: Any, new: Any) -> bool:

@@ -11,6 +11,7 @@ from ..errors import AtomodmError
 from ..model import ModelSpec, spec_of
 from ..query.changes import Changes
 from ..serializer import FlattenScope, generated_for, hooks_of
+from ..serializer.carefully import before_of
 from .diff import diff_documents
 from .locating import failure_of_member, first_failure
 
@@ -68,16 +69,6 @@ def _own_state(obj: Any, _id: Any, scope: FlattenScope) -> dict[str, Any]:
 def base_of(obj: Any) -> dict[str, Any]:
     """The document as the object last read or wrote it."""
     return decode(obj.__snapshot__)
-
-
-def before_of(obj: Any) -> dict[str, Any]:
-    """Stored values that count as unchanged whatever the document has there, less those that were set since."""
-    tracking = obj.__tracking__
-    if tracking is None or tracking.assumed is None:
-        return {}
-    by_name = spec_of(type(obj)).by_name
-    edited = {by_name[name].stored_name for name in tracking.dirty if name in by_name}
-    return {key: value for key, value in tracking.assumed.items() if key not in edited}
 
 
 def provisional_id(obj: Any) -> Any:

@@ -11,12 +11,12 @@ from ..model.unloaded import mark_loaded, mark_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form, RestoreScope, generated_for
 from ..serializer.awaiting import prepare_document
-from ..serializer.carefully import restore_carefully, stored_key
+from ..serializer.carefully import before_of, restore_carefully, stored_key
 from ..serializer.identifiers import stored_id
 from ..serializer.scope import number_of
 from .announce import Announcements, observed, values_of
 from .diff import diff_documents
-from .documents import before_of, changes_of, flatten_document, members_at, provisional_id
+from .documents import changes_of, flatten_document, members_at, provisional_id
 from .merge import includes, merge
 
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import bson
 
-from ..encoding import CODEC_OPTIONS
+from ..encoding import CODEC_OPTIONS, same
 from ..model import ModelSpec
 from ..model.types import SetType
 from ..query.changes import Changes, overlap
 from ..serializer.values import in_stored_order
-from .diff import diff_documents, same
+from .diff import diff_documents
 
 
 @dataclass(frozen=True, slots=True)

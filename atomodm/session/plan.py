@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ..contract.operations import Insert, Operation, Patch, Replace, Update
-from ..encoding import decode, encode
+from ..encoding import decode, encode, same
 from ..errors import DeletedObject, PrimaryKeyChanged, SaveError
 from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
@@ -16,7 +16,7 @@ from ..model.unloaded import is_unloaded
 from ..query.changes import Changes
 from ..serializer import FlattenScope, Form
 from ..serializer.identifiers import document_id, stored_id
-from .diff import diff_documents, same
+from .diff import diff_documents
 from .documents import changes_of, flatten_document, provisional_id, set_members_of
 
 

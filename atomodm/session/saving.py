@@ -26,9 +26,10 @@ from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded, mark_loaded
 from ..serializer import FlattenScope, Form
+from ..serializer.carefully import before_of
 from ..serializer.identifiers import stored_id
 from .announce import Announcements
-from .documents import before_of, flatten_document, provisional_id
+from .documents import flatten_document, provisional_id
 from .fetch import Fetch
 from .fill import base_for, differing, fill, settle_quietly, take_awaiting
 from .in_flight import being_written, wait_for, write_under_way

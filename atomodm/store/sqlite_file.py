@@ -154,8 +154,10 @@ def open_for_reading(options: FileOptions) -> sqlite3.Connection:
     with store_errors(options):
         connection = _connect(options, "ro" if options.read_only else "rw")
         try:
+            connection.execute("BEGIN")
             if not _is_ours(connection, options):
                 raise StoreCorrupt("the file is empty: it holds no store", store=options.url)
+            connection.execute("COMMIT")
             connection.execute("PRAGMA query_only = ON")
         except BaseException:
             connection.close()
@@ -198,7 +200,10 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _is_ours(connection: sqlite3.Connection, options: FileOptions) -> bool:
-    """Whether the file has our layout; False for an empty one."""
+    """Whether the file has our layout; False for an empty one. Called within a transaction.
+
+    Another process may be creating the layout: what is read must be of one moment.
+    """
     application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables and not application and not version:
@@ -214,7 +219,10 @@ def _is_ours(connection: sqlite3.Connection, options: FileOptions) -> bool:
 
 
 def _check_or_create_schema(connection: sqlite3.Connection, options: FileOptions) -> None:
-    if not _is_ours(connection, options):
+    connection.execute("BEGIN")
+    found = _is_ours(connection, options)
+    connection.execute("COMMIT")
+    if not found:
         _set_write_ahead_log(connection, options)
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have been faster.
