@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from ..breathing import Breather
 from ..contract.store import IndexSpec, Progress
 from ..encoding import decode_all
 from ..errors import IndexConflict, StaleCatalogue, UnsupportedOperation
-from ..breathing import Breather
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
 from .driver import CollectionChanges, Commit, Driver, Page, Place, Refused

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from ..breathing import Breather
 from ..contract.store import Chunk, Find
 from ..encoding import decode, decode_all
 from ..query.evaluator import compile_filter
 from ..query.nodes import All
 from ..query.sorting import sort_key
-from ..breathing import Breather
 from .catalogues import Catalogues
 from .driver import Driver, Page
 from .plan import Access, Plan, Scan

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from bson import Regex
 
+from ..breathing import Breather
 from ..contract.operations import Batch, Delete, Insert, Operation, Patch, Replace, Update
 from ..encoding import decode, decode_all, encode
 from ..errors import DuplicateKey, InvalidQuery, ValueNotStorable
 from ..query.changes import Changes
 from ..query.keys import encode_key
-from ..breathing import Breather
 from .catalogue import Catalogue, Index
 from .document_queue import DocumentKey
 from .driver import CollectionChanges, Commit, InsertRow, LogEntry, Row

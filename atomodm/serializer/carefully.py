@@ -13,6 +13,7 @@ from ..errors import AtomodmError, RestoreError
 from ..model import FieldSpec, Model, ModelSpec, spec_of
 from ..model.tracking import Tracking
 from ..model.types import ModelType
+from .instants import with_notes_of
 from .scope import FlattenScope, Form, RestoreScope
 from .values import as_stored, unflatten_any
 
@@ -110,9 +111,7 @@ def put_back_rest(obj: Any, state: dict[str, Any]) -> None:
         if stored is not None:
             names.append(stored)
     state.update((name, kept[name]) for name in names if name not in state)
-    notes = {name: note for name, note in kept.get("__dt__", {}).items() if name in names}
-    if notes:
-        state["__dt__"] = {**notes, **state.get("__dt__", {})}
+    state.update(with_notes_of(kept.get("__dt__"), state, names))
 
 
 def set_member(obj: Any, field: FieldSpec, value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..encoding import same
 from ..model import ModelSpec
 from ..query.changes import Changes
+from ..serializer.instants import with_notes_of
 from ..serializer.values import MARKS
 
 #: More ``__ref__`` numbers of ours than a document has room for.
@@ -111,6 +112,7 @@ def diff_documents(
     """
     difference = Difference()
     kept_aliases: set[str] = set()
+    document = _with_notes_of_others(spec, base, document, before)
     for key, value in document.items():
         if key in before:
             if same(before[key], value):
@@ -131,6 +133,18 @@ def diff_documents(
         if key not in document and key not in kept_aliases and (key in ours or _drops(spec, key)):
             difference.unset.append(key)
     return difference.changes()
+
+
+def _with_notes_of_others(
+    spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The document with what ``__dt__`` notes, in the base, of dates that the save leaves as they are."""
+    stored = base.get("__dt__")
+    if not stored:
+        return document
+    left = {key for key in base if key not in spec.keys and not _drops(spec, key)}
+    left.update(key for key, value in before.items() if key in document and same(value, document[key]))
+    return with_notes_of(stored, document, left)
 
 
 def _drops(spec: ModelSpec, key: str) -> bool:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self, TypeVar
 
-from ..contract.store import Atomicity, Capabilities
 from ..breathing import Breather
+from ..contract.store import Atomicity, Capabilities
 from ..engine.driver import Applied, CollectionState, Commit, Driver, IndexRef, LoggedCommit, Page, Place, Row
 from ..engine.store import LOG_SIZE, EngineStore
 from ..errors import InvalidURL, StoreClosed

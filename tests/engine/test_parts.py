@@ -12,10 +12,10 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atomodm.breathing import SLICE, Breather
 from atomodm.contract import ChangeKind, IndexSpec
 from atomodm.encoding import decode, encode
 from atomodm.engine import CollectionChanges, CollectionState, LoggedCommit
-from atomodm.breathing import SLICE, Breather
 from atomodm.engine.catalogue import FORMAT, Catalogue, Index
 from atomodm.engine.document_queue import DocumentQueue
 from atomodm.engine.entries import add_entries, affected, document_keys
