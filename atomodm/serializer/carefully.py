@@ -8,7 +8,7 @@ from typing import Any
 
 from atom.catom import DefaultValue
 
-from ..encoding import same
+from ..encoding import decode, encode, same
 from ..errors import AtomodmError, RestoreError
 from ..model import FieldSpec, Model, ModelSpec, spec_of
 from ..model.tracking import Tracking
@@ -161,6 +161,7 @@ def assume_defaults(obj: Any, fields: Iterable[FieldSpec], spec: ModelSpec) -> N
         try:
             value = None if makes_object or field.opens_unset else getattr(obj, field.name)
             flatten = spec.model.__atomodm_generated__.flatten_fields[field.name]
-            assumed[field.stored_name] = flatten(value, FlattenScope(Form.DOCUMENT))
+            # As it would be stored: what is flattened may share containers with the object.
+            assumed.update(decode(encode({field.stored_name: flatten(value, FlattenScope(Form.DOCUMENT))})))
         except Exception as error:  # a default is the program's own code
             log.debug("the default of %s.%s cannot be stored: %s", spec.tag, field.name, type(error).__name__)

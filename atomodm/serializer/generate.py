@@ -15,7 +15,7 @@ from ..model import FieldSpec, ModelSpec, spec_of
 from .carefully import restore_carefully, restore_extras, set_member
 from .expressions import flatten_expression, is_datetime, is_encoded_as_is, is_native, restore_expression
 from .hooks import Hooks, hooks_of
-from .instants import as_date, note_of, with_note
+from .instants import as_date, note_of, note_under, with_note
 from .scope import Form
 from .source import Source
 from .values import check_required
@@ -208,6 +208,8 @@ def _add_restore_field(source: Source, field: FieldSpec, hooks: Hooks) -> None:
         expression = f"{source.bind(f'_tag_unflatten_{field.name}', field.unflatten)}(value, scope)"
     elif is_datetime(field.type):
         note = f"scope.document.get('__dt__', {{}}).get({field.stored_name!r})"
+        if field.aliases:
+            note = f"{source.bind('_note_under', note_under)}(scope.document, {(field.stored_name, *field.aliases)!r})"
         exact = restore_expression(source, field.type, "value")
         expression = f"{source.bind('_with_note', with_note)}({exact}, {note})"
     else:

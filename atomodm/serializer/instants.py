@@ -6,6 +6,7 @@ which the value that was stored comes back exactly.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -52,6 +53,23 @@ def note_of(value: datetime) -> dict[str, Any]:
     if value.fold:
         note["fold"] = value.fold
     return note
+
+
+def note_under(document: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The note beside the first of `names` that a document has."""
+    name = next((name for name in names if name in document), None)
+    return document.get("__dt__", {}).get(name)
+
+
+def with_notes_of(stored: Any, document: Mapping[str, Any], left: Container[str]) -> dict[str, Any]:
+    """A document with those of the notes in `stored` that are beside the fields `left` as they were."""
+    if stored.__class__ is not dict:
+        return {**document}
+    ours = document.get("__dt__", {})
+    # In their stored order: a changed order would be a change of all of them.
+    notes = {name: ours.get(name, note) for name, note in stored.items() if name in ours or name in left}
+    notes.update(ours)
+    return {**document, "__dt__": notes} if notes else {**document}
 
 
 def _since_epoch(value: datetime) -> int:

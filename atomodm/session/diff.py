@@ -111,17 +111,17 @@ def diff_documents(
         Stored values that count as unchanged although `base` has others or none, see `Tracking.assumed`.
     """
     difference = Difference()
-    kept_aliases: set[str] = set()
-    document = _with_notes_of_others(spec, base, document, before)
+    kept: set[str] = set()
     for key, value in document.items():
         if key in before:
             if same(before[key], value):
                 field = spec.by_stored_name.get(key)
-                kept_aliases.update((key, *(field.aliases if field is not None else ())))
+                kept.update((key, *(field.aliases if field is not None else ())))
                 continue
             difference.set[key] = value
         elif key in base:
-            difference.compare(key, base[key], value)
+            if key != "__dt__":
+                difference.compare(key, base[key], value)
         elif key != "__dt__" or value:
             difference.set[key] = value
     ours = {"__dt__", *spec.by_stored_name}
@@ -129,22 +129,13 @@ def diff_documents(
         ours.add("__ref__")
     for field in spec.fields:
         ours.update(field.aliases)
-    for key in base:
-        if key not in document and key not in kept_aliases and (key in ours or _drops(spec, key)):
-            difference.unset.append(key)
+    kept.update(key for key in base if key not in ours and not _drops(spec, key))
+    if "__dt__" in base:
+        document = with_notes_of(base["__dt__"], document, kept)
+        if "__dt__" in document:
+            difference.compare("__dt__", base["__dt__"], document["__dt__"])
+    difference.unset += [key for key in base if key not in document and key not in kept]
     return difference.changes()
-
-
-def _with_notes_of_others(
-    spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The document with what ``__dt__`` notes, in the base, of dates that the save leaves as they are."""
-    stored = base.get("__dt__")
-    if not stored:
-        return document
-    left = {key for key in base if key not in spec.keys and not _drops(spec, key)}
-    left.update(key for key, value in before.items() if key in document and same(value, document[key]))
-    return with_notes_of(stored, document, left)
 
 
 def _drops(spec: ModelSpec, key: str) -> bool:
