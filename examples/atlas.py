@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import difflib
+import io
 import json
 import subprocess
 import sys
@@ -93,6 +94,8 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     ):
         raise InputError(f"{path} is no list of countries: each must be an object with a cca3 code")
     codes = {record["cca3"] for record in records}
+    if len(codes) < len(records):
+        raise InputError(f"{path} has several countries with one cca3 code")
     for record in records:
         borders = record.setdefault("borders", [])
         if not isinstance(borders, list) or not all(isinstance(code, str) for code in borders):
@@ -134,8 +137,6 @@ async def import_countries(records: Sequence[dict[str, Any]], url: str, code: st
         console=console,
     )
     async with connect(url) as store:
-        await Country.objects.drop()
-        await Country.objects.ready()  # the indexes that the model declares
         with progress:
             countries: dict[str, Country] = {}
             for record in progress.track(records, description="making objects"):
@@ -144,6 +145,8 @@ async def import_countries(records: Sequence[dict[str, Any]], url: str, code: st
             for record in progress.track(records, description="drawing borders"):
                 countries[record["cca3"]].borders = [countries[code] for code in record["borders"]]
                 references += len(record["borders"])
+            await Country.objects.drop()
+            await Country.objects.ready()  # the indexes that the model declares
             saving = progress.add_task("saving in one batch", total=len(countries))
             cost = Cost(store)
             await save_all(countries.values())
@@ -356,6 +359,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; gives its exit code, 2 for input that cannot be used."""
     options = arguments().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to stop
     try:
         if options.explore:
             asyncio.run(explore(options.store, options.start.upper()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ class CacheScope:
 
     def __init__(self) -> None:
         self._caches: dict[Store, dict[str, ObjectCache]] = {}
+        self._inserting: dict[Store, list[asyncio.Future[None]]] = {}
 
     def cache(self, store: Store, collection: str) -> ObjectCache:
         """The cache of a collection, made at first use."""
@@ -39,6 +41,28 @@ class CacheScope:
         """Forget all objects of a store, those with unsaved edits too."""
         for cache in self._caches.get(store, {}).values():
             cache.clear()
+
+    @contextmanager
+    def inserting(self, store: Store) -> Iterator[None]:
+        """Tell what reads a store that objects of this scope are being inserted, until they have their places here.
+
+        The block runs no code of the program's that could wait for it.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        under_way = self._inserting.setdefault(store, [])
+        under_way.append(done)
+        try:
+            yield
+        finally:
+            under_way.remove(done)
+            if not under_way:
+                self._inserting.pop(store, None)
+            done.set_result(None)
+
+    async def inserted(self, store: Store) -> None:
+        """Wait for the inserts under way: a document that was read may be one whose object has no place here yet."""
+        if under_way := self._inserting.get(store):
+            await asyncio.wait(list(under_way))
 
     @contextmanager
     def entered(self) -> Iterator[Self]:

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from ..errors import InvalidQuery, describe_type
+from .filters import MAX_FILTER_DEPTH
 from .lookups import Resolver, compile_lookup
 from .nodes import Node, conjunction, disjunction, negation
 
@@ -75,17 +76,23 @@ class Q:
         Raises
         ------
         InvalidQuery
-            A lookup is wrong; see `atomodm.query.lookups.compile_lookup`.
+            A lookup is wrong, see `atomodm.query.lookups.compile_lookup`; or conditions are nested too deep.
         """
+        return self._bind(resolver, model, 0)
+
+    def _bind(self, resolver: Resolver, model: str | None, depth: int) -> Node:
+        if depth > MAX_FILTER_DEPTH:
+            raise InvalidQuery(f"conditions are nested deeper than {MAX_FILTER_DEPTH} levels", model=model)
+        if self._kind is _Kind.LOOKUPS:
+            return conjunction(compile_lookup(resolver, name, value, model=model) for name, value in self._parts)
+        parts = [part._bind(resolver, model, depth + 1) for part in self._parts]
         match self._kind:
-            case _Kind.LOOKUPS:
-                return conjunction(compile_lookup(resolver, name, value, model=model) for name, value in self._parts)
             case _Kind.AND:
-                return conjunction(part.bind(resolver, model=model) for part in self._parts)
+                return conjunction(parts)
             case _Kind.OR:
-                return disjunction(part.bind(resolver, model=model) for part in self._parts)
+                return disjunction(parts)
             case _Kind.NOT:
-                return negation(self._parts[0].bind(resolver, model=model))
+                return negation(parts[0])
 
     def _join(self, kind: _Kind, other: Q) -> Q:
         if not isinstance(other, Q):

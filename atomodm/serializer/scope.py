@@ -63,11 +63,14 @@ class FlattenScope(dict[int, Any]):
 
     def begin(self) -> None:
         """Begin with another document."""
-        self.clear()
-        self.embeddings.clear()
-        self.references = []
-        self.mentions = False
-        self._next_number = 1
+        if self:
+            self.clear()
+        if self.embeddings:
+            self.embeddings.clear()
+            self.mentions = False
+            self._next_number = 1
+        if self.references:
+            self.references = []
 
     def add_root(self, obj: Any) -> None:
         """Let embedded objects refer to the object that is being flattened, by the number 0."""

@@ -107,6 +107,7 @@ class Fetch:
             Keys of documents that this process has written since they were read, see `ObjectCache.reading`.
         """
         found: list[Any] = []
+        await self.origin.scope.inserted(self.origin.store)
         with self._told.sent_after_failure():
             for start in range(0, len(chunk.documents), _SLICE):
                 documents = chunk.documents[start : start + _SLICE]
@@ -208,6 +209,7 @@ class Fetch:
                 chunk = await self.origin.store.get(
                     self.origin.collection, [document_id(obj) for obj in by_key.values()]
                 )
+                await self.origin.scope.inserted(self.origin.store)
                 found = found and len(chunk.documents) == len(by_key)
                 objects = [
                     obj
@@ -256,6 +258,7 @@ class Fetch:
             while mine:
                 with cache.reading() as written:
                     chunk = await cache.store.get(cache.collection, [document_id(obj) for obj in mine.values()])
+                    await cache.scope.inserted(cache.store)
                     mine = await self.fill_documents(mine, chunk, written)
             succeeded = True
         finally:

@@ -40,7 +40,6 @@ def being_written(objects: Sequence[Any]) -> Iterator[None]:
     for obj in objects:
         tracking = obj.__track__()
         tracking.in_flight = done
-        tracking.during = frozenset()
         if tracking.state is not None:
             tracking.state.error = None
             obj.__update_state__()

@@ -19,7 +19,7 @@ from .diff import diff_documents
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Both changed one stored path, differently.
+    """Both changed one stored path.
 
     Attributes
     ----------
@@ -64,7 +64,8 @@ def merge(
     """Merge `local`'s changes since `base` into `remote`.
 
     Two changes disagree when one path is a prefix of the other. Appends to one list are joined, theirs first; sets
-    are joined by element; any other two changes of one list disagree.
+    are joined by element; any other two changes of one list disagree. So do two changes to the same value: both may
+    have counted from what they read.
     """
     ours = diff_documents(spec, base, local, before)
     theirs = _all_changes(spec, base, remote)
@@ -84,8 +85,6 @@ def merge(
             continue
         elif path in ours.push and touching == [path] and path in theirs.push:
             pass  # both append: theirs is in the remote array already
-        elif same(value_at(local, path), value_at(remote, path)):
-            continue
         else:
             values = (value_at(document, root) for document in (base, local, remote))
             disagreements.append(Disagreement(root, *values))

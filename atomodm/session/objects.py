@@ -37,6 +37,7 @@ async def load(obj: Any, cache: ObjectCache) -> bool:
         if obj.__snapshot__ is not None:  # the program says that it is not restored
             obj.__restored__ = await _follow(obj, fetch)
         elif obj.__home__ is not None:
+            cache.adopt(obj, document_id(obj))
             await fetch.fill_objects(cache, [obj])
         else:
             chunk = await cache.store.get(cache.collection, [document_id(obj)])
@@ -50,6 +51,7 @@ async def load(obj: Any, cache: ObjectCache) -> bool:
 
 async def _follow(obj: Any, fetch: Fetch) -> bool:
     """Have a loaded object follow its document, and load what it refers to; False when the document is gone."""
+    fetch.origin.adopt(obj, document_id(obj))  # it may be a second writer whose place has become free
     if not await fetch.follow([obj]):
         return False
     fetch.pass_through(obj)

@@ -130,7 +130,7 @@ class Save:
                 operations.append(write.operation())
                 await breather.breathe()
             try:
-                outcome = await store.write(Batch(operations))
+                await self._write(store, part, Batch(operations))
             except RevisionMismatch as mismatch:
                 await self._follow([part[position] for position in mismatch.positions])
                 return False
@@ -139,13 +139,21 @@ class Save:
                     return False
                 error.model = part[error.position].obj.__model__
                 raise
+        return True
+
+    async def _write(self, store: Store, part: Sequence[Write], batch: Batch) -> None:
+        """Write a batch, and make the objects what was written."""
+        with ExitStack() as until_done:
+            for scope in {write.cache.scope for write in part if write.obj.__home__ is None}:
+                until_done.enter_context(scope.inserting(store))
+            try:
+                outcome = await store.write(batch)
             except (OutcomeUnknown, asyncio.CancelledError):
                 for write in part:
                     if write.data is not None:
                         write.obj.__track__().uncertain += (write.data,)
                 raise
             await _finish(part, outcome)
-        return True
 
     def _batches(self, writes: Sequence[Write]) -> list[tuple[Store, list[Write]]]:
         """The writes by store, referenced objects before those that refer to them, in parts that the store can hold."""
@@ -286,6 +294,7 @@ class Save:
 async def _read(cache: ObjectCache, writes: Sequence[Write]) -> dict[Hashable, tuple[bytes, int]]:
     """What is stored now of some documents of one cache, with revisions, by key."""
     chunk = await cache.store.get(cache.collection, [write.id for write in writes])
+    await cache.scope.inserted(cache.store)
     return {
         id_key(decode(data)["_id"]): (data, revision)
         for data, revision in zip(chunk.documents, chunk.revisions, strict=True)
@@ -333,6 +342,8 @@ def _finish_one(write: Write, revision: int | None) -> None:
     write.cache.wrote(write.id)
     if obj.__home__ is None:
         _take_home(write)
+    else:
+        write.cache.adopt(obj, write.id)  # it may be a second writer whose place has become free
     if write.data is not None:
         obj.__snapshot__ = write.data
         if revision is not None:

@@ -80,7 +80,7 @@ class SQLiteStore(EngineStore):
         """
         parts = StoreURL.parse(url, ["synchronous", "timeout", "mode", "log_size"])
         path = parts.path.removeprefix("/")
-        if parts.host or not parts.path.startswith("/"):
+        if not url.partition("://")[2].startswith("/"):
             raise InvalidURL("write sqlite:///relative.db or sqlite:////absolute.db", store=parts.shown)
         if not path or path == ":memory:" or "\0" in path:
             raise InvalidURL("the URL names no file; memory:// keeps documents in memory", store=parts.shown)

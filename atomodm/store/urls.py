@@ -13,6 +13,7 @@ from ..errors import InvalidURL
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|auth|cred|user|sign", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # urlsplit leaves some of them out
 _PARTS = re.compile(
     r"(?P<scheme>[^:/?#]*://)?(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?", re.DOTALL
 )
@@ -72,6 +73,8 @@ class StoreURL:
             It is malformed, or has an option that is not known; the message shows no credentials.
         """
         shown = redact(url)
+        if _CONTROL.search(url):
+            raise InvalidURL("line breaks and other control characters are written with %, as %0A", store=shown)
         try:
             parts = urlsplit(url)
             query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))

@@ -9,7 +9,7 @@ import pytest
 
 from atomodm import Store
 from tests.stores import read_again, stored_document
-from tests.zoo.versions import Address, Customer, ForgetfulAddress, MigratingAddress, Office
+from tests.zoo.versions import Address, Customer, ForgetfulAddress, MigratingAddress, Office, Parcel
 
 #: A time as it is stored in two parts.
 DATE, NOTE = datetime(2020, 1, 1, 1, 1, 1, 123000), {"us": 1577840461123456, "tz": "UTC"}
@@ -18,7 +18,7 @@ DATE, NOTE = datetime(2020, 1, 1, 1, 1, 1, 123000), {"us": 1577840461123456, "tz
 FOREIGN = {"street": "s", "zip": "A1", "names": [1], "floor": 4, "map": {"x": [1]}}
 
 
-async def stored_customer(**fields: Any) -> Customer:
+async def stored_customer(**fields: Any) -> Any:
     """A customer that was read from a document with `fields`."""
     result = await Customer.objects.insert_one({"__model__": Customer.__model__, "name": "a", **fields})
     return await Customer.objects.get(_id=result.inserted_id)
@@ -30,7 +30,7 @@ def foreign(model: type[Any], **fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("model", [Address, MigratingAddress])
 async def test_what_an_embedded_model_does_not_take_stays_in_the_store(store: Store, model: type[Any]) -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "address": foreign(model, street="S"),
         "addresses": [foreign(model, street="T"), foreign(model, street="U")],
         "by_name": {"k": foreign(model, street="V")},
@@ -41,8 +41,8 @@ async def test_what_an_embedded_model_does_not_take_stays_in_the_store(store: St
     customer.addresses = [customer.addresses[1], customer.addresses[0]]
     customer.address.street = "X"
     await customer.save()
-    fields["addresses"].reverse()  # type: ignore[attr-defined]
-    fields["address"]["street"] = "X"  # type: ignore[call-overload]
+    fields["addresses"].reverse()
+    fields["address"]["street"] = "X"
     document = await stored_document(customer)
     assert {key: document[key] for key in fields} == fields
 
@@ -99,13 +99,25 @@ async def test_an_embedded_model_that_was_restored_on_its_own_brings_unknown_fie
     assert (await stored_document(customer))["address"] == foreign(Address)
 
 
-async def test_a_default_that_a_document_mentions_twice_is_stored(store: Store) -> None:
+async def test_what_an_embedded_model_does_not_take_is_stored_once_where_a_document_mentions_it_twice(
+    store: Store,
+) -> None:
     customer = await stored_customer(address=foreign(Address))
     customer.anything = customer.address
     await customer.save()
     again = await read_again(customer)
     assert again.anything is again.address
     assert (await stored_document(again))["address"] == {**foreign(Address), "__ref__": 1}
+
+
+async def test_an_object_made_by_default_can_be_held_elsewhere_too(store: Store) -> None:
+    customer = await stored_customer(anything=[{"__model__": Parcel.__model__}])
+    parcel = customer.anything[0]
+    customer.anything.append(parcel.address)
+    await customer.save()
+    again = await read_again(customer)
+    assert isinstance(again.anything[1], Address)
+    assert again.anything[1] is again.anything[0].address
 
 
 @pytest.mark.parametrize("held", ["document", "embedded"])

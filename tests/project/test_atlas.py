@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "examples" / "atlas.py"
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", PROGRAM, *arguments],
         cwd=folder,
@@ -23,7 +23,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=55,
         check=False,
-        env={"COLUMNS": "100", "PYTHONUTF8": "1", "PATH": os.defpath},
+        env={"COLUMNS": "100", "PYTHONUTF8": "1", "PATH": os.defpath, **environment},
     )
 
 
@@ -60,6 +60,18 @@ def test_it_runs_on_a_store_that_ends_with_its_process(tmp_path: Path) -> None:
     assert "From Cuba over land: 1 object with 0 references in 1 request" in " ".join(result.stdout.split())
 
 
+def test_it_runs_where_only_ascii_can_be_shown(tmp_path: Path) -> None:
+    result = run(tmp_path, PYTHONIOENCODING="ascii")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.isascii()
+
+
+def test_countries_that_cannot_be_imported_leave_the_store_as_it_was(tmp_path: Path) -> None:
+    run(tmp_path)
+    assert run(tmp_path, "--data", write_countries(tmp_path, [{"cca3": "ZAF", "name": 3}])).returncode == 2
+    assert run(tmp_path, "--explore").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -85,6 +97,7 @@ def test_it_says_what_is_wrong_with_its_arguments(tmp_path: Path, arguments: lis
         ({}, "no list of countries"),
         ([{"name": "Nowhere"}], "no list of countries"),
         ([{"cca3": "PRT", "name": "Portugal", "borders": ["ESP"]}], "PRT borders ESP, which the file does not have"),
+        ([{"cca3": "PRT"}, {"cca3": "PRT"}], "several countries with one cca3 code"),
         ([{"cca3": "PRT", "borders": "ESP"}], "the borders of PRT are no list of codes"),
         ([{"cca3": "PRT", "name": 3}], "PRT has a value of the wrong type"),
         ([{"cca3": "PRT", "languages": 3}], "PRT has a value of the wrong type"),

@@ -190,6 +190,14 @@ def test_a_condition_without_lookups_is_neutral() -> None:
     assert Q(Q(), Q(age=1)) == Q(age=1)
 
 
+def test_conditions_that_are_nested_too_deep_are_refused() -> None:
+    condition = Q(age=0)
+    for age in range(1, 2000):
+        condition = ~(condition & Q(age=age))
+    with pytest.raises(InvalidQuery, match="deeper than 100 levels"):
+        bind(condition)
+
+
 def test_conditions_become_flat_trees() -> None:
     either = Q(age=0)
     for age in range(1, 5000):

@@ -93,6 +93,7 @@ async def test_file_names_are_written_as_urls_write_them(tmp_path: Path) -> None
         "sqlite:///",
         "sqlite://host/x.db",
         "sqlite://x.db",
+        "sqlite://ann:pw@/x.db",
         "sqlite:///:memory:",
         "sqlite:///x.db?journal=off",
         "sqlite:///x.db?synchronous=maybe",

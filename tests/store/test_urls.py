@@ -76,6 +76,8 @@ def test_a_url_is_taken_apart() -> None:
         "my://ann:hunter2@host?known",
         "my://ann:hunter2@[broken",
         "my://ann:hunter2@host/#fragment",
+        "my://ann:hunter2@host/a\nb",
+        "my://ann:hunter2@host/a\tb",
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_its_secrets(url: str) -> None:

@@ -37,6 +37,14 @@ class MigratingAddress(Address):
         await super().__restorestate__({**state, "street": state["street"].title()}, scope)
 
 
+class Parcel(JSONModel):
+    """Makes another embedded object where none is stored."""
+
+    __model__ = "versions.Parcel"
+
+    address = Typed(Address, ())
+
+
 class Office(NoSQLModel):
     """A document that is stored inside others."""
 

@@ -49,6 +49,58 @@ class IdentityContract:
         gc.collect()
         assert not any(entry() for entry in alive)
 
+    async def test_what_reads_a_document_that_is_being_inserted_gives_its_object(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        earlier = Node(name="0")
+        await earlier.save()
+        _id = earlier._id
+        first, second = chain(Node, 2)
+        earlier.next = first
+        reading: list[asyncio.Task[Any]] = []
+        write = store.write
+
+        async def answering_late(batch: Any) -> Any:
+            outcome = await write(batch)
+            with CacheScope().entered():
+                elsewhere = await Node.objects.filter(name="1").to_list()
+            assert len(elsewhere) == 1  # another scope does not wait for these objects
+            reading.append(asyncio.create_task(Node.objects.get(name="1")))
+            reading.append(asyncio.create_task(Node.objects.filter(_id=_id).fetch(2).first()))
+            reading.append(asyncio.create_task(earlier.refresh()))
+            await asyncio.sleep(0.02)
+            return outcome
+
+        monkeypatch.setattr(store, "write", answering_late)
+        await earlier.save()
+        assert await asyncio.gather(*reading) == [second, earlier, None]
+        assert [Node.objects.cache[node._id] for node in (earlier, first, second)] == [earlier, first, second]
+
+    @pytest.mark.parametrize("way", ["load", "refresh", "save"])
+    async def test_a_second_object_takes_the_place_when_it_is_free(self, store: Store, way: str) -> None:
+        first = Account(name="Bob", email="b")
+        await first.save()
+        second = Account(_id=first._id)
+        await second.load()
+        assert Account.objects.cache[first._id] is first
+        del first
+        gc.collect()
+        second.__restored__ = way != "load"
+        await getattr(second, way)()
+        assert Account.objects.cache[second._id] is second
+        assert await Account.objects.get(name="Bob") is second
+
+    async def test_a_forgotten_unloaded_object_takes_the_place_when_it_is_loaded(self, store: Store) -> None:
+        first, second = chain(Node, 2)
+        await first.save()
+        _id = first._id
+        del first, second
+        gc.collect()
+        found = (await Node.objects.filter(_id=_id).fetch(0).to_list())[0].next
+        forget_all(store, Node)
+        await found.load()
+        assert await Node.objects.get(name="1") is found
+
     async def test_objects_with_signalled_edits_are_held_until_they_are_saved(self, store: Store) -> None:
         account = Account(name="Bob", email="b")
         await account.save()

@@ -33,6 +33,14 @@ async def _account(**values: Any) -> Account:
     return account
 
 
+async def _conflicts(obj: Any) -> bool:
+    try:
+        await obj.save()
+    except Conflict:
+        return True
+    return False
+
+
 class WalkContract:
     """A save writes the object itself, and new and changed objects that it leads to."""
 
@@ -312,12 +320,39 @@ class ConflictContract:
         assert document["settings"] == {"a": {"x": 2, "y": 3}, "b": 1}
         assert account.settings == document["settings"]
 
-    async def test_the_same_change_on_both_sides_is_none(self, store: Store) -> None:
+    async def test_one_path_set_to_the_same_value_on_both_sides_is_a_conflict(self, store: Store) -> None:
         account = await _account(balance=1)
         await Elsewhere(store).set(account, balance=2)
-        account.balance = 2
-        await account.save()
-        assert account.balance == 2
+        account.balance += 1
+        with pytest.raises(Conflict):
+            await account.save()
+        assert account.__state__.conflict == {"balance": (1, 2, 2)}
+
+    async def test_following_a_document_that_has_the_same_change_keeps_the_conflict(self, store: Store) -> None:
+        account = await _account(balance=1)
+        await Elsewhere(store).set(account, balance=2)
+        account.balance += 1
+        await account.refresh()
+        assert account.__state__.dirty_fields == {"balance"}
+        with pytest.raises(Conflict):
+            await account.save()
+
+    async def test_counting_from_several_places_misses_nothing(self, store: Store) -> None:
+        account = await _account(balance=0)
+
+        async def count() -> None:
+            with CacheScope().entered():
+                for _ in range(10):
+                    mine = await Account.objects.get(name="Bob")
+                    mine.balance += 1
+                    while await _conflicts(mine):
+                        mine.revert()
+                        await mine.refresh()
+                        mine.balance += 1
+
+        await asyncio.gather(*(count() for _ in range(5)))
+        await account.refresh()
+        assert account.balance == 50
 
     async def test_one_path_changed_on_both_sides_is_a_conflict(self, store: Store) -> None:
         account = await _account(balance=1)
