@@ -37,6 +37,8 @@ CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 MAX_DEPTH = 100
 #: Bytes of one document that a MongoDB server accepts.
 MAX_SIZE = 16 * 1024 * 1024
+# Bytes that a document with too many levels takes at least.
+_SHALLOW = 8 * MAX_DEPTH
 
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
@@ -63,6 +65,8 @@ def encode(document: Mapping[str, Any]) -> bytes:
     except (InvalidDocument, OverflowError, UnicodeError, RecursionError, ValueError, TypeError) as error:
         check_values(document)
         raise ValueNotStorable(f"BSON refuses this document ({type(error).__name__})") from None
+    if len(data) <= _SHALLOW:
+        return data
     if len(data) > MAX_SIZE:
         raise DocumentTooLarge(f"the document takes {len(data):,} bytes, the limit is {MAX_SIZE:,}")
     if _may_be_deep(data):
@@ -72,7 +76,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 def _may_be_deep(data: bytes) -> bool:
     """Whether a document may have too many levels, which BSON itself takes: each costs 8 bytes and a mark at least."""
-    return len(data) > 8 * MAX_DEPTH and data.count(b"\x03") + data.count(b"\x04") >= MAX_DEPTH
+    return data.count(b"\x03") + data.count(b"\x04") >= MAX_DEPTH
 
 
 def same(one: Any, other: Any) -> bool:

@@ -20,6 +20,8 @@ from unittest.mock import patch
 import pytest
 from _pytest.runner import runtestprotocol
 
+#: How often a test that held the loop is tried before it fails.
+TRIES = 3
 BLOCKED = "the event loop was blocked"
 #: Seconds that one callback may take, unless the test is marked ``loop_may_block(seconds)``.
 LIMIT = 0.25
@@ -76,11 +78,13 @@ class LoopWatch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-        """Give a test that held the loop a second try: what other programs on the machine caused does not come back."""
+        """Try a test that held the loop again: what other programs on the machine caused does not come back."""
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        if any(BLOCKED in str(report.longrepr) for report in reports if report.failed):
+        reports: list[pytest.TestReport] = []
+        for _ in range(TRIES):
             reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            if not any(BLOCKED in str(report.longrepr) for report in reports if report.failed):
+                break
         for report in reports:
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)

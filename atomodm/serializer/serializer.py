@@ -12,7 +12,7 @@ from .carefully import keep_rest, put_back_rest
 from .converters import COERCERS, Coercers
 from .generate import generated_for, json_flatten_for
 from .hooks import hooks_of
-from .identifiers import stored_id
+from .identifiers import stored_form, stored_id
 from .scope import FlattenScope, Form, RestoreScope
 from .values import flatten_any
 
@@ -218,8 +218,10 @@ class NoSQLModelSerializer(ModelSerializer):
     def flatten_object(self, obj: Any, scope: Any) -> Any:
         """Flatten into a reference; without an id, and unless a save gives it one, into the whole state."""
         scope = self._flatten_scope(scope)
-        _id = stored_id(obj)
-        if _id is None and scope.id_of is not None:
+        _id = obj._id
+        if _id is not None:
+            _id = stored_form(_id)
+        elif scope.id_of is not None:
             _id = scope.id_of(obj)
         if _id is None:
             return self.flatten_embedded(obj, scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
@@ -38,12 +39,8 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
     ValueNotStorable
         Some value cannot be stored; ``path`` names the member.
     """
-    spec = spec_of(type(obj))
     try:
-        if hooks_of(spec.model).getstate:
-            document = _own_state(obj, _id, scope)
-        else:
-            document = generated_for(spec.model).flatten(obj, _id, scope)
+        document = _flattener(type(obj))(obj, _id, scope)
         if scope.mentions:
             document["__ref__"] = 0  # without it atom-db takes no number in the document for one
         return encode(document)
@@ -52,8 +49,18 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
         if located is not None:
             raise located from (None if isinstance(error, AtomodmError) else error)
         if isinstance(error, AtomodmError):
-            error.model = error.model or spec.tag
+            error.model = error.model or spec_of(type(obj)).tag
         raise
+
+
+def _flattener(kind: Any) -> Callable[[Any, Any, FlattenScope], dict[str, Any]]:
+    """What gives the document of an object of a class, found once."""
+    flatten: Callable[[Any, Any, FlattenScope], dict[str, Any]] | None = kind.__dict__.get("__atomodm_flatten__")
+    if flatten is None:
+        model = spec_of(kind).model
+        flatten = _own_state if hooks_of(model).getstate else generated_for(model).flatten
+        kind.__atomodm_flatten__ = flatten
+    return flatten
 
 
 def _own_state(obj: Any, _id: Any, scope: FlattenScope) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Planner:
         self._find_cache = find_cache
         self._graph = graph
         self._replace = replace
-        self._scope = FlattenScope(Form.DOCUMENT, self._id_for)
+        self._scope = FlattenScope(Form.DOCUMENT, provisional_id if graph else self._id_of_known)
         self._roots: set[int] = set()
         self._caches: dict[type, ObjectCache] = {}
 
@@ -126,9 +126,9 @@ class Planner:
                     waiting.append(other)
         return writes
 
-    def _id_for(self, obj: Any) -> Any:
-        """The id of a referenced object that has none."""
-        if not self._graph and id(obj) not in self._roots:
+    def _id_of_known(self, obj: Any) -> Any:
+        """The id of a referenced object that has none, unless only the save of a graph would give it one."""
+        if id(obj) not in self._roots:
             tracking = obj.__tracking__
             if tracking is None or not tracking.deleted:
                 raise SaveError(
@@ -172,7 +172,7 @@ class Planner:
             spec = spec_of(type(obj))
             if spec.primary_key is not None:
                 raise SaveError("the primary key is not set", model=spec.tag, path=spec.primary_key.name)
-            _id = provisional_id(obj)
+            _id = tracking.reserved_id if tracking.reserved_id is not None else provisional_id(obj)
         data = flatten_document(obj, _id, self._scope)
         self._refuse_deleted(obj, None, data)
         kind = WriteKind.REPLACE if self._replace_root(obj) else WriteKind.INSERT
