@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .state import ObjectState
 
 
 _NOTHING: frozenset[str] = frozenset()
-
-
-class Home(Protocol):
-    """Where a persistent object lives: the object cache of its store, collection and scope."""
-
-    def hold(self, obj: Any) -> None:
-        """Keep a strong reference to an object with unsaved edits."""
-
-    def release(self, obj: Any) -> None:
-        """Keep a weak reference only."""
 
 
 class Tracking:

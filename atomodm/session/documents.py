@@ -73,11 +73,6 @@ def _own_state(obj: Any, _id: Any, scope: FlattenScope) -> dict[str, Any]:
     return {"_id": _id, **state}
 
 
-def base_of(obj: Any) -> dict[str, Any]:
-    """The document as the object last read or wrote it."""
-    return decode(obj.__snapshot__)
-
-
 def provisional_id(obj: Any) -> Any:
     """The id by which a document may refer to an object that has none: a deleted one's former, a new one's future."""
     tracking = obj.__tracking__ or obj.__track__()
