@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import Enum
@@ -75,6 +75,8 @@ class Find:
         Which part of the answer.
     batch_size : int
         Documents in a `Chunk`.
+    hint : str or None
+        The name of the index to scan, ``"_id_"`` for the order of ids; None lets the store choose.
     """
 
     filter: Node = ALL
@@ -82,11 +84,12 @@ class Find:
     skip: int = 0
     limit: int | None = None
     batch_size: int = 128
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSpec:
-    """An index over one stored path.
+    """An index over one stored path or several.
 
     Attributes
     ----------
@@ -95,15 +98,22 @@ class IndexSpec:
     fields : sequence of (str, int)
         Stored paths and directions.
     unique : bool
-        Two documents may not have an equal value there.
+        Two documents may not have equal values there.
     sparse : bool
-        Documents without the path have no entry, so that several may lack it although `unique`.
+        Documents that lack all of the paths have no entry, so that several may lack them although `unique`.
+    partial : mapping or None
+        A filter in MongoDB's language; documents that do not match it have no entry.
+    expire_after : int or None
+        Seconds after the date at the path, the only one, when a document is gone: it is never given out again, and
+        removed some time later. Of an array the earliest date counts; what has no date stays.
     """
 
     name: str
     fields: Sequence[tuple[str, int]]
     unique: bool = False
     sparse: bool = False
+    partial: Mapping[str, Any] | None = None
+    expire_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ the engine's business.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -227,6 +228,10 @@ class Driver(ABC):
     async def close(self) -> None:
         """Let what is running finish, then release everything."""
 
+    def now(self) -> int:
+        """The time that decides whether documents have expired, in milliseconds since 1970, without asking anybody."""
+        return time.time_ns() // 1_000_000
+
     @abstractmethod
     async def state(self, collection: str) -> CollectionState:
         """One collection; one that is not there is empty, at version 0."""
@@ -267,6 +272,22 @@ class Driver(ABC):
         reverse : bool
             From the highest place to the lowest.
         version : int, optional
+        """
+
+    @abstractmethod
+    async def entries(
+        self,
+        collection: str,
+        index: IndexRef,
+        ranges: Sequence[Range],
+        *,
+        limit: int,
+        after: Place | None = None,
+        version: int | None = None,
+    ) -> list[Place]:
+        """Read entries in ascending order as they stand, whether or not their documents exist.
+
+        Parameters are those of `scan`. There are further entries only where `limit` of them were read.
         """
 
     @abstractmethod

@@ -127,6 +127,19 @@ class MemoryDriver(Driver):
         """As `Driver.scan`."""
         return await self._step(lambda: self._data.scan(collection, index, ranges, limit, after, reverse, version))
 
+    async def entries(
+        self,
+        collection: str,
+        index: IndexRef,
+        ranges: Sequence[Range],
+        *,
+        limit: int,
+        after: Place | None = None,
+        version: int | None = None,
+    ) -> list[Place]:
+        """As `Driver.entries`."""
+        return await self._step(lambda: self._data.entries(collection, index, ranges, limit, after, version))
+
     async def count(
         self,
         collection: str,

@@ -204,6 +204,20 @@ class MemoryData:
         revisions, found = zip(*rows, strict=True)
         return Page(keys, ids, revisions, found, more)
 
+    def entries(
+        self,
+        name: str,
+        index: IndexRef,
+        ranges: Sequence[Range],
+        limit: int,
+        after: Place | None,
+        version: int | None,
+    ) -> list[Place]:
+        """As `Driver.entries`."""
+        collection = self._collection(name, version)
+        places = (collection.places(index, bounds, after, False) for bounds in ranges)
+        return list(islice(chain.from_iterable(places), limit))
+
     def count(self, name: str, index: IndexRef | None, ranges: Sequence[Range], version: int | None) -> int:
         """As `Driver.count`."""
         collection = self._collection(name, version)

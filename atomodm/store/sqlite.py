@@ -206,6 +206,21 @@ class SQLiteDriver(Driver):
             )
         )
 
+    async def entries(
+        self,
+        collection: str,
+        index: IndexRef,
+        ranges: Sequence[Range],
+        *,
+        limit: int,
+        after: Place | None = None,
+        version: int | None = None,
+    ) -> list[Place]:
+        """As `Driver.entries`."""
+        return await self._read(
+            lambda connection: sqlite_reading.entries(connection, collection, index, ranges, limit, after, version)
+        )
+
     async def count(
         self,
         collection: str,

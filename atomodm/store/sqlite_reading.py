@@ -37,6 +37,14 @@ _SCAN: Final[dict[tuple[str, bool], str]] = {
         SELECT id, id, revision, data FROM documents
         WHERE collection = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?""",
 }
+_ENTRIES: Final = {
+    "entries": """
+        SELECT key, id FROM entries WHERE collection = ? AND index_number = ? AND (key, id) > (?, ?) AND key < ?
+        ORDER BY key, id LIMIT ?""",
+    "claims": """
+        SELECT key, id FROM claims WHERE collection = ? AND index_number = ? AND key >= ? AND key < ?
+        ORDER BY key LIMIT ?""",
+}
 _COUNT: Final = {
     "documents": "SELECT count(*) FROM (SELECT 1 FROM documents WHERE collection = ? AND id >= ? AND id < ? LIMIT ?)",
     **{
@@ -136,6 +144,29 @@ def scan(
         return Page((), (), (), (), more)
     keys, ids, revisions, documents = zip(*rows, strict=True)
     return Page(keys, ids, revisions, documents, more)
+
+
+def entries(
+    connection: Connection,
+    name: str,
+    index: IndexRef,
+    ranges: Sequence[Range],
+    limit: int,
+    after: Place | None,
+    version: int | None,
+) -> list[Place]:
+    """As `Driver.entries`."""
+    table = _table(index)
+    found: list[Place] = []
+    with snapshot(connection):
+        number = _collection(connection, name, version)
+        for bounds in ranges:
+            if number is None or len(found) >= limit:
+                break
+            places = _places(table, bounds, after, False)
+            if places is not None:
+                found += connection.execute(_ENTRIES[table], (number, index.number, *places, limit - len(found)))
+    return found
 
 
 def _places(table: str, bounds: Range, after: Place | None, reverse: bool) -> tuple[Any, ...] | None:
