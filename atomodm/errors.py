@@ -190,9 +190,35 @@ class MultipleObjectsReturned(AtomodmError, LookupError):
 
 
 class InvalidQuery(AtomodmError, ValueError):
-    """A lookup, filter, update, sort or slice that has no meaning here."""
+    """A lookup, filter, sort or slice that has no meaning here.
+
+    Attributes
+    ----------
+    server_code : int
+        The code with which a MongoDB server refuses the same.
+    """
 
     code = "query.invalid"
+    server_code: int = 2
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        server_code: int | None = None,
+        model: str | None = None,
+        path: str | None = None,
+        store: str | None = None,
+    ) -> None:
+        super().__init__(message, model=model, path=path, store=store)
+        if server_code is not None:
+            self.server_code = server_code
+
+
+class InvalidUpdate(InvalidQuery):
+    """An update that has no meaning, or none for the document that it is applied to."""
+
+    code = "update.invalid"
 
 
 # -- saving ------------------------------------------------------------------------------------------------------------
@@ -249,6 +275,8 @@ class DuplicateKey(SaveError):
         The index's name; ``"_id_"`` for the primary key.
     fields : tuple of str
         The stored paths of the index.
+    directions : tuple of int
+        Their directions, 1 or -1.
     position : int
         Position of the refused operation in its batch.
     """
@@ -261,14 +289,38 @@ class DuplicateKey(SaveError):
         *,
         index: str,
         fields: Iterable[str],
+        directions: Iterable[int] | None = None,
         position: int = 0,
         model: str | None = None,
         store: str | None = None,
     ) -> None:
         self.index = index
         self.fields = tuple(fields)
+        self.directions = (1,) * len(self.fields) if directions is None else tuple(directions)
         self.position = position
         super().__init__(message, model=model, path=", ".join(self.fields) or None, store=store)
+
+
+class InvalidIndexKey(SaveError, ValueError):
+    """A document cannot be in an index: several of the index's paths lead through different arrays.
+
+    Attributes
+    ----------
+    index : str
+        The index's name.
+    paths : tuple of str
+        The stored paths of the index that lead through arrays.
+    server_code : int
+        The code with which a MongoDB server refuses the same.
+    """
+
+    code = "save.index_key"
+    server_code: int = 171
+
+    def __init__(self, message: str, *, index: str, paths: Iterable[str], store: str | None = None) -> None:
+        self.index = index
+        self.paths = tuple(paths)
+        super().__init__(message, path=", ".join(self.paths) or None, store=store)
 
 
 class RevisionMismatch(SaveError):
@@ -370,6 +422,12 @@ class SchemaTooNew(StoreError):
     code = "store.schema"
 
 
+class BackupRefused(StoreError):
+    """A backup would take the place of something that is no former backup."""
+
+    code = "store.backup"
+
+
 class StaleCatalogue(StoreError):
     """The index catalogue changed since index entries were computed; the engine reloads it and retries."""
 
@@ -378,9 +436,37 @@ class StaleCatalogue(StoreError):
 
 
 class IndexConflict(StoreError):
-    """An index of that name exists with other options."""
+    """An index cannot be created beside those that exist, or its options do not go together, or it does not exist.
+
+    Attributes
+    ----------
+    server_code : int
+        The code with which a MongoDB server refuses the same.
+    """
 
     code = "store.index"
+    server_code: int = 85
+
+    def __init__(self, message: str = "", *, server_code: int | None = None, store: str | None = None) -> None:
+        super().__init__(message, store=store)
+        if server_code is not None:
+            self.server_code = server_code
+
+
+class NamespaceConflict(StoreError):
+    """A collection that an operation names is missing, or one is in its way.
+
+    Attributes
+    ----------
+    server_code : int
+        The code with which a MongoDB server refuses the same.
+    """
+
+    code = "store.namespace"
+
+    def __init__(self, message: str, *, server_code: int, store: str | None = None) -> None:
+        self.server_code = server_code
+        super().__init__(message, store=store)
 
 
 class TokenLost(StoreError):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
-#: Aliases by the number of a type in BSON's specification.
+#: Aliases by the number of a type in BSON's specification. The deprecated ones are never stored by this library.
 TYPE_NAMES: Final[Mapping[int, str]] = {
     -1: "minKey",
     1: "double",
@@ -18,12 +18,15 @@ TYPE_NAMES: Final[Mapping[int, str]] = {
     3: "object",
     4: "array",
     5: "binData",
+    6: "undefined",
     7: "objectId",
     8: "bool",
     9: "date",
     10: "null",
     11: "regex",
+    12: "dbPointer",
     13: "javascript",
+    14: "symbol",
     15: "javascriptWithScope",
     16: "int",
     17: "timestamp",

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .updates.places import push_at, set_at, unset_at
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -51,43 +53,16 @@ class Changes:
 
         Raises
         ------
-        TypeError
+        InvalidUpdate
             A path runs through a value that is neither a document nor an array, or pushes to no array.
         """
         for path, value in self.set.items():
-            parent, last = _descend(document, path)
-            if isinstance(parent, list):
-                position = int(last)
-                parent.extend([None] * (position + 1 - len(parent)))
-                parent[position] = value
-            else:
-                parent[last] = value
+            set_at(document, path, value)
         for path in self.unset:
-            parent, last = _descend(document, path)
-            if isinstance(parent, dict):
-                parent.pop(last, None)
+            unset_at(document, path)
         for path, items in self.push.items():
-            parent, last = _descend(document, path)
-            array = parent[int(last)] if isinstance(parent, list) else parent.setdefault(last, [])
-            if not isinstance(array, list):
-                raise TypeError(f"cannot append to {type(array).__name__} at {path}")
-            array.extend(items)
+            push_at(document, path, items)
         return document
-
-
-def _descend(document: dict[str, Any], path: str) -> tuple[Any, str]:
-    *parents, last = path.split(".")
-    place: Any = document
-    for part in parents:
-        if isinstance(place, list):
-            place = place[int(part)]
-        elif isinstance(place, dict):
-            place = place.setdefault(part, {})
-        else:
-            raise TypeError(f"cannot set {path}: {part} is inside {type(place).__name__}")
-    if not isinstance(place, dict | list):
-        raise TypeError(f"cannot set {path}: it is inside {type(place).__name__}")
-    return place, last
 
 
 def overlap(one: str, other: str) -> bool:

@@ -9,23 +9,16 @@ The semantics are MongoDB's, as its manual states them:
 - Documents are equal with the same fields in the same order; arrays with the same elements.
 - `Not` is plain negation, so ``not (age == 3)`` matches documents without an age, and arrays without a 3.
 
-All comparing is that of `atomodm.query.keys`; where both sides are of the same simple type, Python's own comparison
-says the same and is faster.
+What holds for one value is in `atomodm.query.conditions`.
 """
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bson import Decimal128, Int64, MaxKey, MinKey, ObjectId
-from bson import Regex as BSONRegex
-
 from ..errors import InvalidQuery
-from .bson_types import NUMBER, NUMBER_TYPES, bson_type
-from .keys import bracket, encode_key, is_nan, regex_options, type_bracket
+from .conditions import Test, value_test
 from .nodes import (
     ELEMENT,
     All,
@@ -34,34 +27,18 @@ from .nodes import (
     Compare,
     ElementMatch,
     Exists,
-    In,
-    Modulo,
     Node,
     Not,
     Nothing,
     Operator,
     Or,
-    Regex,
     Size,
-    Text,
-    TypeIs,
     paths_of,
 )
 from .paths import MISSING, Whole, as_document, compile_path
-from .patterns import compile_pattern, text_test
 
-#: Decides on one value, which may be `MISSING`.
-Test = Callable[[Any], bool]
 #: Decides on a document; on an array's element where the path is `ELEMENT`.
 Matcher = Callable[[Any], bool]
-
-_OPERATORS: dict[Operator, Callable[[Any, Any], bool]] = {
-    Operator.GT: operator.gt,
-    Operator.GTE: operator.ge,
-    Operator.LT: operator.lt,
-    Operator.LTE: operator.le,
-}
-_INCLUSIVE = (Operator.GTE, Operator.LTE)
 
 
 def compile_filter(node: Node) -> Callable[[Mapping[str, Any]], bool]:
@@ -98,32 +75,21 @@ def _compile(node: Node) -> Matcher:
         case Not(child):
             inner = _compile(child)
             return lambda document: not inner(document)
-        case Compare(path, Operator.EQ, value):
-            return _on_values(path, _equals(value))
-        case Compare(path, how, value):
-            return _on_values(path, _compares(how, value))
-        case In(path, values):
-            return _on_values(path, _is_one_of(values))
         case AllOf(path, values):
-            return _every([_on_values(path, _equals(value)) for value in values]) if values else _never
-        case Exists(path, present):
-            exists = _on_values(path, lambda value: value is not MISSING)
-            return exists if present else lambda document: not exists(document)
-        case Text(path, kind, text, ignore_case):
-            matches = text_test(kind, text, ignore_case)
-            return _on_values(path, lambda value: type(value) is str and matches(value))
-        case Regex(path, pattern, options):
-            return _on_values(path, _matches_pattern(path, pattern, options))
-        case TypeIs(path, types):
-            return _on_values(path, _has_type(types))
+            return _every([_compile(Compare(path, Operator.EQ, value)) for value in values]) if values else _never
+        case Exists(path, False):
+            exists = _compile(Exists(path))
+            return lambda document: not exists(document)
         case Size(path, size):
             return _on_arrays(path, lambda array: len(array) == size)
-        case Modulo(path, divisor, remainder):
-            return _on_values(path, _leaves_remainder(divisor, remainder))
         case ElementMatch(path, inner_filter):
-            return _on_arrays(path, _has_element(path, inner_filter))
+            matches = element_test(path, inner_filter)
+            return _on_arrays(path, lambda array: any(map(matches, array)))
         case _:
-            raise TypeError(f"no node of a filter: {type(node).__name__}")
+            test = value_test(node)
+            if test is None:
+                raise TypeError(f"no node of a filter: {type(node).__name__}")
+            return _on_values(next(paths_of(node)), test)
 
 
 # -- combining ---------------------------------------------------------------------------------------------------------
@@ -211,135 +177,24 @@ def _on_arrays(path: str, test: Callable[[list[Any]], bool]) -> Matcher:
     return matches
 
 
-# -- tests on one value ------------------------------------------------------------------------------------------------
+def element_test(path: str, node: Node) -> Matcher:
+    """Make the function that says whether one element of the array at `path` fulfils the filter of an `ElementMatch`.
 
-
-def _equals(operand: Any) -> Test:
-    kind = type(operand)
-    if operand is None:
-        return lambda value: value is None or value is MISSING
-    if kind is str:
-        return lambda value: type(value) is str and value == operand
-    if kind is bool:
-        return lambda value: value is operand
-    key = encode_key(operand)
-    if kind is ObjectId:
-        binary = operand.binary
-        return lambda value: type(value) is ObjectId and value.binary == binary
-    if (kind is int or kind is float or kind is Int64) and operand == operand:
-
-        def same_number(value: Any) -> bool:
-            kind = type(value)
-            if kind is int or kind is float or kind is Int64:
-                return bool(value == operand)
-            return kind is Decimal128 and encode_key(value) == key
-
-        return same_number
-    within = type_bracket(operand)
-    return lambda value: value is not MISSING and type_bracket(value) == within and encode_key(value) == key
-
-
-def _compares(how: Operator, operand: Any) -> Test:
-    kind = type(operand)
-    compare = _OPERATORS[how]
-    if operand is None or is_nan(operand):
-        return _equals(operand) if how in _INCLUSIVE else _never
-    if kind is str:
-        return lambda value: type(value) is str and compare(value, operand)
-    key = encode_key(operand)
-    if isinstance(operand, MinKey | MaxKey):
-        return lambda value: compare(encode_key(None if value is MISSING else value), key)
-    within = type_bracket(operand)
-    # NaN is in the bracket of numbers but below this bound.
-    low, _ = bracket(operand)
-
-    def compares(value: Any) -> bool:
-        if value is MISSING or type_bracket(value) != within:
-            return False
-        other = encode_key(value)
-        return other >= low and compare(other, key)
-
-    if kind is int or kind is float or kind is Int64:
-
-        def compares_number(value: Any) -> bool:
-            kind = type(value)
-            if kind is int or kind is float or kind is Int64:
-                return compare(value, operand)
-            return kind is Decimal128 and compares(value)
-
-        return compares_number
-    return compares
-
-
-def _is_one_of(operands: Sequence[Any]) -> Test:
-    keys = frozenset(map(encode_key, operands))
-    brackets = frozenset(map(type_bracket, operands))
-    texts = frozenset(operand for operand in operands if type(operand) is str)
-    with_null = None in operands
-
-    def is_one_of(value: Any) -> bool:
-        if type(value) is str:
-            return value in texts
-        if value is MISSING:
-            return with_null
-        return type_bracket(value) in brackets and encode_key(value) in keys
-
-    return is_one_of
-
-
-def _matches_pattern(path: str, pattern: str, options: str) -> Test:
-    matches = compile_pattern(pattern, options, path=None if path == ELEMENT else path)
-    letters = "".join(sorted(set(options)))
-
-    def test(value: Any) -> bool:
-        if type(value) is str:
-            return matches(value)
-        return type(value) is BSONRegex and value.pattern == pattern and regex_options(value.flags) == letters
-
-    return test
-
-
-def _has_type(types: Sequence[str]) -> Test:
-    names = frozenset(types) | (NUMBER_TYPES if NUMBER in types else frozenset())
-    return lambda value: bson_type(value) in names
-
-
-def _leaves_remainder(divisor: int, remainder: int) -> Test:
-    def test(value: Any) -> bool:
-        kind = type(value)
-        if kind is Decimal128:
-            number = value.to_decimal()
-            if not number.is_finite():
-                return False
-            whole = int(number)
-        elif kind is float:
-            if not math.isfinite(value):
-                return False
-            whole = int(value)
-        elif kind is int or kind is Int64:
-            whole = value
-        else:
-            return False
-        left = abs(whole) % abs(divisor)
-        return (-left if whole < 0 else left) == remainder
-
-    return test
-
-
-def _has_element(path: str, node: Node) -> Callable[[list[Any]], bool]:
+    Raises
+    ------
+    InvalidQuery
+        `node` asks for an element and for its fields at once.
+    """
     matches = _compile(node)
     on_element = {inner == ELEMENT for inner in paths_of(node)}
     if on_element == {True}:
-        return lambda array: any(map(matches, array))
+        return matches
     if on_element == {True, False}:
         raise InvalidQuery("an element is asked for itself and for its fields at once", path=path)
 
-    def has_element(array: list[Any]) -> bool:
-        for item in array:
-            # Inside of the element, an array's positions are names.
-            fields = {str(i): v for i, v in enumerate(item)} if type(item) is list else as_document(item)
-            if fields is not None and matches(fields):
-                return True
-        return False
+    def fields_match(element: Any) -> bool:
+        # Inside of the element, an array's positions are names.
+        fields = {str(i): v for i, v in enumerate(element)} if type(element) is list else as_document(element)
+        return fields is not None and matches(fields)
 
-    return has_element
+    return fields_match

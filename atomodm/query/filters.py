@@ -6,20 +6,21 @@ back.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from bson import Decimal128
 from bson import Regex as BSONRegex
 
 from ..errors import InvalidQuery, describe_type
+from .bits import parse_bits
 from .bson_types import NUMBER, TYPE_NAMES
 from .keys import regex_options
 from .nodes import (
     ELEMENT,
+    REFERENCE_FIELDS,
     AllOf,
+    BitTest,
     Compare,
     ElementMatch,
     Exists,
@@ -34,6 +35,7 @@ from .nodes import (
     disjunction,
     negation,
 )
+from .numbers import integer, is_true, truncated
 from .operands import stored_operand
 from .patterns import OPTIONS, compile_pattern
 
@@ -41,7 +43,6 @@ from .patterns import OPTIONS, compile_pattern
 MAX_FILTER_DEPTH = 100
 
 _COMPARISONS = {"$gt": Operator.GT, "$gte": Operator.GTE, "$lt": Operator.LT, "$lte": Operator.LTE}
-_REFERENCE_KEYS = ("$ref", "$id", "$db")
 _TYPE_CODES = {name: code for code, name in TYPE_NAMES.items()}
 
 
@@ -52,7 +53,8 @@ def parse_filter(filter: Mapping[str, Any]) -> Node:
     ----------
     filter : mapping
         Paths to values or to documents of operators: ``$eq $ne $gt $gte $lt $lte $in $nin $exists $type $all $size
-        $elemMatch $mod $regex $options $not``; and ``$and $or $nor $comment``. The comment has no meaning.
+        $elemMatch $mod $bitsAllSet $bitsAllClear $bitsAnySet $bitsAnyClear $regex $options $not``; and ``$and $or $nor
+        $comment``. The comment has no meaning.
 
     Returns
     -------
@@ -77,6 +79,9 @@ def _parse_document(filter: Any, depth: int) -> Node:
             raise InvalidQuery(f"the keys of a filter are strings, not {describe_type(name)}")
         if name in _LOGIC:
             nodes.append(_LOGIC[name](_parse_clauses(name, value, depth + 1)))
+        elif name in REFERENCE_FIELDS:
+            # A field of a reference, as ``$elemMatch`` looks for it in an array of them.
+            nodes.append(Compare(name, Operator.EQ, stored_operand(value, "equality", path=name)))
         elif name.startswith("$"):
             if name != "$comment":
                 raise InvalidQuery(f"{name} is not supported in a filter")
@@ -103,23 +108,19 @@ _LOGIC: dict[str, Callable[[list[Node]], Node]] = {
 def _parse_field(path: str, value: Any, depth: int) -> Node:
     if isinstance(value, re.Pattern | BSONRegex):
         return _regex(path, value, "a regular expression")
-    if _has_operators(value, path):
+    if _has_operators(value):
         return _parse_operators(path, value, depth)
     return Compare(path, Operator.EQ, stored_operand(value, "equality", path=path))
 
 
-def _has_operators(value: Any, path: str) -> bool:
-    """Whether `value` is a document of operators and not one to compare with."""
+def _has_operators(value: Any) -> bool:
+    """Whether `value` is a document of operators, which its first name decides, and not one to compare with."""
     if not isinstance(value, Mapping) or not value:
         return False
-    operators = [name for name in value if isinstance(name, str) and name.startswith("$")]
-    if next(iter(value)) in _REFERENCE_KEYS or not operators:
+    first = next(iter(value))
+    if not isinstance(first, str) or not first.startswith("$"):
         return False
-    if len(operators) < len(value):
-        raise InvalidQuery(
-            f"a document mixes the operator {operators[0]} with fields; compare with it by $eq", path=_shown(path)
-        )
-    return True
+    return not (first in REFERENCE_FIELDS and "$ref" in value and "$id" in value)
 
 
 def _parse_operators(path: str, operators: Mapping[str, Any], depth: int) -> Node:
@@ -128,10 +129,17 @@ def _parse_operators(path: str, operators: Mapping[str, Any], depth: int) -> Nod
     nodes: list[Node] = []
     for name, operand in operators.items():
         if name == "$regex":
-            nodes.append(_parse_regex(path, operand, operators.get("$options")))
+            nodes.append(_parse_regex(path, operand, operators.get("$options", "")))
         elif name == "$options":
             if "$regex" not in operators:
                 raise InvalidQuery("$options needs a $regex", path=_shown(path))
+        elif not isinstance(name, str):
+            raise InvalidQuery(f"the keys of a filter are strings, not {describe_type(name)}", path=_shown(path))
+        elif not name.startswith("$"):
+            raise InvalidQuery(
+                f"a document mixes the operator {next(iter(operators))} with fields; compare with it by $eq",
+                path=_shown(path),
+            )
         elif name in _OPERATORS:
             nodes.append(_OPERATORS[name](path, operand, depth))
         else:
@@ -182,7 +190,7 @@ def _split(path: str, operand: Any, name: str) -> tuple[tuple[Any, ...], list[An
     patterns = [item for item in operand if isinstance(item, re.Pattern | BSONRegex)]
     values = [item for item in operand if not isinstance(item, re.Pattern | BSONRegex)] if patterns else operand
     for value in values:
-        if _has_operators(value, path):
+        if _has_operators(value):
             raise InvalidQuery(f"{name} takes values, not the operator {next(iter(value))}", path=_shown(path))
     return tuple(stored_operand(values, name, path=_shown(path))), patterns
 
@@ -199,18 +207,16 @@ def _parse_all(path: str, operand: Any, depth: int) -> Node:
 
 
 def _parse_exists(path: str, operand: Any, depth: int) -> Node:
-    if not isinstance(operand, bool | int | float):
-        raise InvalidQuery(f"$exists takes a boolean, not {describe_type(operand)}", path=_shown(path))
-    return Exists(path, bool(operand))
+    return Exists(path, is_true(operand))
 
 
 def _parse_type(path: str, operand: Any, depth: int) -> Node:
     types = operand if isinstance(operand, list | tuple) else [operand]
     if not types:
-        raise InvalidQuery("$type takes one type or more", path=_shown(path))
+        raise InvalidQuery("$type takes one type or more", path=_shown(path), server_code=9)
     names: list[str] = []
     for item in types:
-        code = _integer(item)
+        code = integer(item)
         name = TYPE_NAMES.get(code) if code is not None else item
         if not isinstance(name, str) or (name != NUMBER and name not in _TYPE_CODES):
             raise InvalidQuery(f"$type takes {NUMBER}, {', '.join(_TYPE_CODES)}, or their numbers", path=_shown(path))
@@ -219,7 +225,7 @@ def _parse_type(path: str, operand: Any, depth: int) -> Node:
 
 
 def _parse_size(path: str, operand: Any, depth: int) -> Node:
-    size = _integer(operand)
+    size = integer(operand)
     if size is None or size < 0:
         raise InvalidQuery("$size takes an integer that is not negative", path=_shown(path))
     return Size(path, size)
@@ -227,9 +233,11 @@ def _parse_size(path: str, operand: Any, depth: int) -> Node:
 
 def _parse_modulo(path: str, operand: Any, depth: int) -> Node:
     parts: Sequence[Any] = operand if isinstance(operand, list | tuple) else ()
-    numbers = [_truncated(part) for part in parts]
+    numbers = [truncated(part) for part in parts]
     if len(numbers) != 2 or numbers[0] is None or numbers[1] is None or not numbers[0]:
-        raise InvalidQuery("$mod takes a list of a divisor that is not zero and a remainder", path=_shown(path))
+        raise InvalidQuery(
+            "$mod takes a list of a divisor that is not zero and a remainder, both within 64 bits", path=_shown(path)
+        )
     return Modulo(path, numbers[0], numbers[1])
 
 
@@ -237,16 +245,19 @@ def _parse_element_match(path: str, operand: Any, depth: int) -> Node:
     if not isinstance(operand, Mapping):
         raise InvalidQuery(f"$elemMatch takes a document, not {describe_type(operand)}", path=_shown(path))
     first = next(iter(operand), "")
-    of_element = isinstance(first, str) and first.startswith("$") and first not in _LOGIC
-    if of_element and _has_operators(operand, path):
+    if _has_operators(operand) and first not in _LOGIC and first not in REFERENCE_FIELDS:
         return ElementMatch(path, _parse_operators(ELEMENT, operand, depth + 1))
     return ElementMatch(path, _parse_document(operand, depth + 1))
+
+
+def _bits(how: BitTest) -> Callable[[str, Any, int], Node]:
+    return lambda path, operand, depth: parse_bits(path, how, operand, shown=_shown(path))
 
 
 def _parse_not(path: str, operand: Any, depth: int) -> Node:
     if isinstance(operand, re.Pattern | BSONRegex):
         return negation(_regex(path, operand, "$not"))
-    if not _has_operators(operand, path):
+    if not _has_operators(operand):
         raise InvalidQuery("$not takes a document of operators or a regular expression", path=_shown(path))
     return negation(_parse_operators(path, operand, depth + 1))
 
@@ -262,25 +273,31 @@ _OPERATORS: dict[str, Callable[[str, Any, int], Node]] = {
     "$type": _parse_type,
     "$size": _parse_size,
     "$mod": _parse_modulo,
+    **{how.value: _bits(how) for how in BitTest},
     "$elemMatch": _parse_element_match,
     "$not": _parse_not,
 }
 
+#: The operators that a filter may have.
+FILTER_OPERATORS: Final = frozenset({*_LOGIC, *_OPERATORS, "$regex", "$options", "$comment"})
 
-# -- regular expressions and numbers -----------------------------------------------------------------------------------
+
+# -- regular expressions -----------------------------------------------------------------------------------------------
 
 
 def _parse_regex(path: str, operand: Any, options: Any) -> Node:
     if isinstance(operand, re.Pattern | BSONRegex):
         own = _regex(path, operand, "$regex")
-        if options is None:
+        if options == "":
             return own
         if own.options:
-            raise InvalidQuery("the options are given twice, in $regex and in $options", path=_shown(path))
+            raise InvalidQuery(
+                "the options are given twice, in $regex and in $options", path=_shown(path), server_code=51075
+            )
         operand = own.pattern
-    if not isinstance(operand, str) or not isinstance(options, str | None):
+    if not isinstance(operand, str) or not isinstance(options, str):
         raise InvalidQuery("$regex and $options take text", path=_shown(path))
-    return regex_node(path, operand, (options or "").replace("u", ""))
+    return regex_node(path, operand, options.replace("u", ""))
 
 
 def _regex(path: str, value: Any, what: str) -> Regex:
@@ -301,20 +318,3 @@ def regex_node(path: str, pattern: str, options: str = "") -> Regex:
     compile_pattern(pattern, options, path=_shown(path))
     pattern = stored_operand(pattern, "a regular expression", path=_shown(path))
     return Regex(path, pattern, "".join(letter for letter in OPTIONS if letter in options))
-
-
-def _integer(value: Any) -> int | None:
-    """Give `value` as an integer if it is a whole number of any type."""
-    whole = _truncated(value)
-    return whole if whole is not None and _exact(value) == whole else None
-
-
-def _truncated(value: Any) -> int | None:
-    number = _exact(value)
-    return None if number is None or not math.isfinite(number) else int(number)
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, Decimal128):
-        return value.to_decimal()
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

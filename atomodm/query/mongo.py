@@ -12,9 +12,11 @@ from bson import Regex as BSONRegex
 from ..errors import InvalidQuery
 from .nodes import (
     ELEMENT,
+    REFERENCE_FIELDS,
     All,
     AllOf,
     And,
+    Bits,
     Compare,
     ElementMatch,
     Exists,
@@ -70,7 +72,7 @@ def to_mongo(node: Node) -> dict[str, Any]:
             return {"$nor": [to_mongo(child)]}
         case Not(Or(children) as child) if _listed(child) is None:
             return {"$nor": [to_mongo(inner) for inner in children]}
-        case Compare(path, Operator.EQ, value) if not isinstance(value, _AMBIGUOUS):
+        case Compare(path, Operator.EQ, value) if path in REFERENCE_FIELDS or not isinstance(value, _AMBIGUOUS):
             return {path: value}
         case _:
             return {next(paths_of(node)): _operators(node)}
@@ -83,7 +85,11 @@ def _merge(filters: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for key, value in filter.items():
             if key not in merged:
                 merged[key] = value
-            elif _is_operators(merged[key]) and _is_operators(value) and merged[key].keys().isdisjoint(value):
+            elif (
+                key not in REFERENCE_FIELDS
+                and all(map(_is_operators, (merged[key], value)))
+                and merged[key].keys().isdisjoint(value)
+            ):
                 merged[key] = {**merged[key], **value}
             else:
                 return {"$and": list(filters)}
@@ -115,6 +121,8 @@ def _operators(node: Node) -> dict[str, Any]:
             return {"$size": size}
         case Modulo(_, divisor, remainder):
             return {"$mod": [divisor, remainder]}
+        case Bits(_, how, positions):
+            return {how.value: list(positions)}
         case ElementMatch(_, inner):
             of_element = ELEMENT in paths_of(inner)
             return {"$elemMatch": _operators(inner) if of_element else to_mongo(inner)}

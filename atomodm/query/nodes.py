@@ -14,6 +14,8 @@ from typing import Any, Final
 
 #: Inside an `ElementMatch`, the path of the array's element itself. A filter cannot name a field like this.
 ELEMENT: Final = "$"
+#: The fields of a DBRef, the only names in filters and projections that start with a dollar sign and are no operators.
+REFERENCE_FIELDS: Final = ("$ref", "$id", "$db")
 
 
 class Operator(Enum):
@@ -32,6 +34,15 @@ class TextKind(Enum):
     CONTAINS = "contains"
     STARTSWITH = "startswith"
     ENDSWITH = "endswith"
+
+
+class BitTest(Enum):
+    """What `Bits` asks of the bits at some positions, as MongoDB names it."""
+
+    ALL_SET = "$bitsAllSet"
+    ALL_CLEAR = "$bitsAllClear"
+    ANY_SET = "$bitsAnySet"
+    ANY_CLEAR = "$bitsAnyClear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +153,23 @@ class Modulo(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Bits(Node):
+    """A whole number of 64 bits or binary data at `path` has bits set or clear.
+
+    Attributes
+    ----------
+    how : BitTest
+    positions : tuple of int
+        Ascending; 0 is the lowest bit, of binary data that of its first byte. Past the end of a negative number bits
+        are set; past the end of anything else they are clear.
+    """
+
+    path: str
+    how: BitTest
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ElementMatch(Node):
     """One element of the array at `path` fulfils all of `filter`.
 
@@ -233,6 +261,14 @@ def paths_of(node: Node) -> Iterator[str]:
             yield node.path  # type: ignore[attr-defined]
 
 
+_BIT_WORDS: Final = {
+    BitTest.ALL_SET: ("all", "set"),
+    BitTest.ALL_CLEAR: ("all", "clear"),
+    BitTest.ANY_SET: ("one", "set"),
+    BitTest.ANY_CLEAR: ("one", "clear"),
+}
+
+
 def describe(node: Node) -> str:
     """Write `node` as one readable line; it shows the values, which belong to who asks."""
     match node:
@@ -258,6 +294,9 @@ def describe(node: Node) -> str:
             return f"{path} has {size} elements"
         case Modulo(path, divisor, remainder):
             return f"{path} % {divisor} == {remainder}"
+        case Bits(path, how, positions):
+            asked, state = _BIT_WORDS[how]
+            return f"{path} has {asked} of the bits {list(positions)!r} {state}"
         case ElementMatch(path, inner):
             return f"{path} has an element with ({describe(inner)})"
         case And(children):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bson import ObjectId
+
 from ..encoding import MAX_DEPTH, decode, encode
 from ..errors import InvalidQuery, NestingTooDeep, ValueNotStorable
 
@@ -27,6 +29,8 @@ def stored_operand(value: Any, what: str, *, path: str | None = None, model: str
     InvalidQuery
         No stored value can be like this.
     """
+    if _is_plain(value):
+        return value
     try:
         _check_depth(value, 0)
         return decode(encode({"": value}))[""]
@@ -35,6 +39,16 @@ def stored_operand(value: Any, what: str, *, path: str | None = None, model: str
         raise InvalidQuery(
             f"{what} has an operand that cannot be stored ({error.code})", path=path, model=model
         ) from None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether reading back what was stored gives the value itself; most operands are like this."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is int:
+        return -(2**31) <= value < 2**31  # larger ones come back as `bson.Int64`
+    return kind is ObjectId or kind is bool or kind is float
 
 
 def _check_depth(value: Any, depth: int) -> None:

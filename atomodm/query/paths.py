@@ -65,31 +65,15 @@ def compile_path(path: str) -> Callable[[Mapping[str, Any]], list[Any]]:
     return ends
 
 
-def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
-    """Give the values that a condition on `path` is tried on: one that fulfils it is enough.
-
-    Returns
-    -------
-    list
-        For an array its elements, then the array itself; `MISSING` for each document that lacks the path.
-    """
-    values: list[Any] = []
-    for end in compile_path(path)(document):
-        if type(end) is list:
-            values.extend(end)
-            values.append(end)
-        else:
-            values.append(end.array if type(end) is Whole else end)
-    return values
-
-
-def index_keys(document: Mapping[str, Any], path: str) -> list[bytes]:
+def index_keys(document: Mapping[str, Any], path: str, *, sparse: bool = False) -> list[bytes]:
     """Give the keys under which an index on `path` has `document`: distinct, ascending and never none.
 
     There is one key for each element of an array. As in MongoDB, an empty array is `UNDEFINED_KEY`, below all keys of
     values; what is missing is `NULL_KEY`, and so is a document that gives nothing at all, so that every document is in
     the index. An array has no key as a whole, except an array inside of another one, which is an element:
     `atomodm.query.bounds` looks for a whole array under its first element.
+
+    Where the index is `sparse`, what is missing has no key.
     """
     keys: set[bytes] = set()
     for end in compile_path(path)(document):
@@ -100,9 +84,11 @@ def index_keys(document: Mapping[str, Any], path: str) -> list[bytes]:
                 keys.add(UNDEFINED_KEY)
         elif type(end) is Whole:
             keys.add(encode_key(end.array))
-        else:
-            keys.add(NULL_KEY if end is MISSING else encode_key(end))
-    return sorted(keys) if keys else [NULL_KEY]
+        elif end is not MISSING:
+            keys.add(encode_key(end))
+        elif not sparse:
+            keys.add(NULL_KEY)
+    return sorted(keys) if keys or sparse else [NULL_KEY]
 
 
 def as_document(value: Any) -> Mapping[str, Any] | None:

@@ -25,8 +25,13 @@ def sort_key(sort: Sequence[tuple[str, int]]) -> Callable[[Mapping[str, Any]], b
     callable
         ``f(document) -> bytes``; the smaller key comes first. Two documents have the same key only if their ``_id`` is.
     """
-    parts = [_part(path, direction) for path, direction in sort]
-    if all(path != "_id" for path, _ in sort):
+    parts: list[Callable[[Mapping[str, Any]], bytes]] = []
+    for path, direction in sort:
+        parts.append(_part(path, direction))
+        if path == "_id":
+            # No two documents have the same: what comes after it decides nothing.
+            break
+    else:
         parts.append(_part("_id", 1))
     if len(parts) == 2:
         first, second = parts

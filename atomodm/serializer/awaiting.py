@@ -6,7 +6,9 @@ What is awaited happens before members are set: a value that was awaited stands 
 from __future__ import annotations
 
 from inspect import isawaitable
+from operator import call, is_
 from typing import Any
+from weakref import ref
 
 from ..errors import StoreError
 from ..model import REGISTRY, FieldSpec, spec_of
@@ -84,9 +86,25 @@ async def _prepare_member(model: Any, field: FieldSpec, stored: Any, scope: Rest
         return Resolved(stored, error=error)
 
 
+#: The models and coercers that `anything_to_await` was last asked about, and the answer. Models may go meanwhile.
+_last_answer: tuple[list[ref[Any]], list[Any], bool] = ([], [], False)
+
+
 def anything_to_await() -> bool:
     """Whether some mention of a model, or some coercer, must be awaited."""
-    return COERCERS.has_async() or any(must_await_references(model) for model in list(REGISTRY.values()))
+    # Asked by every fetch, of objects that do not change: only which ones there are is looked at again.
+    global _last_answer
+    models, coercers = list(REGISTRY.values()), list(COERCERS.values())
+    known_models, known_coercers, answer = _last_answer
+    if (
+        len(models) != len(known_models)
+        or len(coercers) != len(known_coercers)
+        or not all(map(is_, models, map(call, known_models)))
+        or not all(map(is_, coercers, known_coercers))
+    ):
+        answer = COERCERS.has_async() or any(map(must_await_references, models))
+        _last_answer = [ref(model) for model in models], coercers, answer
+    return answer
 
 
 def must_await(model: Any, document: dict[str, Any]) -> bool:

@@ -229,8 +229,13 @@ def _is_date(field: FieldSpec, hooks: Hooks) -> bool:
     return field.unflatten is None and field.name not in hooks.async_unflatten and is_datetime(field.type)
 
 
-def _assignments(source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], hooks: Hooks) -> list[str]:
-    """Statements that set all members of ``obj`` from ``document``, in ``setstate_order``."""
+def _assignments(
+    source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], hooks: Hooks, *, entered: bool = True
+) -> list[str]:
+    """Statements that set all members of ``obj`` from ``document``, in ``setstate_order``.
+
+    Unless the scope has `entered` the document, they let it know one that has notes, which restoring dates looks at.
+    """
     lines = []
     for field in fields:
         stored = f"document[{field.stored_name!r}]"
@@ -245,7 +250,8 @@ def _assignments(source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], h
         else:
             lines.append(f"obj.{field.name} = restore_{field.name}({stored}, scope)")
     if any(_is_date(field, hooks) for field in fields):
-        lines.insert(0, "notes = document.get('__dt__')")
+        entering = [] if entered else ["if notes is not None:", "    scope.document = document"]
+        lines[:0] = ["notes = document.get('__dt__')", *entering]
     if spec.extra_members:
         members = sum(field.stored_name != "_id" for field in spec.fields)
         source.bind("_restore_extras", restore_extras)
@@ -255,12 +261,9 @@ def _assignments(source: Source, spec: ModelSpec, fields: Sequence[FieldSpec], h
     return lines or ["pass"]
 
 
-def _add_entering(source: Source, fields: Sequence[FieldSpec], hooks: Hooks) -> None:
-    """Let the scope know the document, as far as restoring the members looks at what is around them."""
-    if any(not _is_set_plainly(field, hooks) and not _is_date(field, hooks) for field in fields):
-        source.add("scope.enter(document, obj)", indent=2)
-    elif any(_is_date(field, hooks) for field in fields):
-        source.add("if '__dt__' in document:", "    scope.document = document", indent=2)
+def _looks_around(field: FieldSpec, hooks: Hooks) -> bool:
+    """Whether restoring the member may look at more of the document than its own value and its note."""
+    return not _is_set_plainly(field, hooks) and not _is_date(field, hooks)
 
 
 def _add_restore(source: Source, spec: ModelSpec, ordered: Sequence[FieldSpec], hooks: Hooks) -> None:
@@ -301,9 +304,11 @@ def _add_hydrate(source: Source, spec: ModelSpec, ordered: Sequence[FieldSpec], 
     )
     if spec.primary_key is None:
         source.add("obj._id = _id", indent=2)
-    _add_entering(source, ordered, hooks)
+    entered = any(_looks_around(field, hooks) for field in ordered)
+    if entered:
+        source.add("scope.enter(document, obj)", indent=2)
     source.add("try:", indent=2)
-    source.add(*_assignments(source, spec, ordered, hooks), indent=3)
+    source.add(*_assignments(source, spec, ordered, hooks, entered=entered), indent=3)
     source.add(
         "except Exception:",
         "    try:",

@@ -14,7 +14,7 @@ from atomodm.contract.store import Explanation, Find
 from atomodm.errors import InvalidQuery, ValueNotStorable
 from atomodm.query.evaluator import compile_filter
 from atomodm.query.lookups import LOOKUPS, Resolved
-from atomodm.query.nodes import ALL, Node
+from atomodm.query.nodes import ALL, Compare, Node, Operator
 from atomodm.query.sorting import sort_key
 
 Document = dict[str, Any]
@@ -86,6 +86,11 @@ class PeopleSource:
                 yield chunk
         finally:
             self.open_cursors -= 1
+
+    async def by_id(self, _id: Any, fetch: int | None) -> Document | None:
+        find = Find(filter=Compare("_id", Operator.EQ, _id))
+        self.finds.append((find, fetch))
+        return next(iter(self._answer(find)), None)
 
     async def count(self, filter: Node) -> int:
         return len(self._answer(Find(filter=filter)))

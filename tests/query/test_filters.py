@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from bson import Decimal128, Int64, Regex
@@ -18,6 +19,8 @@ from atomodm.query.nodes import (
     NOTHING,
     AllOf,
     And,
+    Bits,
+    BitTest,
     Compare,
     ElementMatch,
     Exists,
@@ -36,7 +39,18 @@ from atomodm.query.nodes import Regex as RegexNode
 from tests.query.strategies import documents, few_values, paths
 
 FOREIGN = [
-    *("$where", "$expr", "$function", "$text", "$jsonSchema", "$near", "$geoWithin", "$bitsAllSet", "$search", "$rand"),
+    *(
+        "$where",
+        "$expr",
+        "$function",
+        "$text",
+        "$jsonSchema",
+        "$near",
+        "$geoWithin",
+        "$geoIntersects",
+        "$search",
+        "$rand",
+    ),
     *("$alwaysTrue", "$set", "$unknown", "$", "$eq2", "$nand"),
 ]
 NESTINGS: list[Any] = [
@@ -87,11 +101,11 @@ def test_an_operator_without_a_field_is_refused_by_name(operator: str) -> None:
         {"a": {"$all": 7777}},
         {"a": {"$all": [{"$gt": 7777}]}},
         {"a": {"$all": [{"$elemMatch": {}}, 7777]}},
-        {"a": {"$exists": "secret"}},
-        {"a": {"$exists": None}},
         {"a": {"$type": "secret"}},
         {"a": {"$type": 7777}},
-        {"a": {"$type": "undefined"}},
+        {"a": {"$type": 5.5}},
+        {"a": {"$type": True}},
+        {"a": {"$type": 0}},
         {"a": {"$type": []}},
         {"a": {"$type": None}},
         {"a": {"$type": [["string"]]}},
@@ -105,6 +119,24 @@ def test_an_operator_without_a_field_is_refused_by_name(operator: str) -> None:
         {"a": {"$mod": [0.5, 7777]}},
         {"a": {"$mod": [1, 2, 7777]}},
         {"a": {"$mod": [float("nan"), 7777]}},
+        {"a": {"$mod": [7777, float("inf")]}},
+        {"a": {"$mod": [1e300, 7777]}},
+        {"a": {"$mod": [7777, Decimal128("1E+6000")]}},
+        {"a": {"$mod": [Decimal128("0.9"), 7777]}},
+        {"a": {"$mod": []}},
+        {"a": {"$mod": [True, 7777]}},
+        {"a": {"$bitsAllSet": "secret"}},
+        {"a": {"$bitsAllClear": True}},
+        {"a": {"$bitsAnySet": None}},
+        {"a": {"$bitsAnyClear": -7777}},
+        {"a": {"$bitsAllSet": 7777.5}},
+        {"a": {"$bitsAllSet": float("inf")}},
+        {"a": {"$bitsAllSet": 2.0**63}},
+        {"a": {"$bitsAllSet": [-1]}},
+        {"a": {"$bitsAllSet": [2**31]}},
+        {"a": {"$bitsAllSet": ["secret"]}},
+        {"a": {"$bitsAllSet": [1.5]}},
+        {"a": {"$bitsAllSet": [True]}},
         {"a": {"$mod": ["secret", 1]}},
         {"a": {"$elemMatch": 7777}},
         {"a": {"$elemMatch": {"$gt": 1, "b": 7777}}},
@@ -120,12 +152,18 @@ def test_an_operator_without_a_field_is_refused_by_name(operator: str) -> None:
         {"a": {"$regex": "secret", "$options": "q"}},
         {"a": {"$regex": "secret", "$options": 7777}},
         {"a": {"$regex": Regex("secret", "i"), "$options": "m"}},
+        {"a": {"$regex": Regex("secret"), "$options": 7777}},
+        {"a": {"$regex": "secret", "$options": None}},
         {"a": {"$regex": "x" * 40_000}},
         {"a": {"$options": "i"}},
         {"a": re.compile(b"secret")},
         {"a": re.compile(b"secret", re.LOCALE)},
         {"a": {"$gt": 1, "b": 7777}},
-        {"a": {"b": 7777, "$gt": 1}},
+        {"a": {"$gt": 1, 7777: 1}},
+        {"a": {"$id": 7777}},
+        {"a": {"$ref": "secret"}},
+        {"a": {"$in": [{"$id": 7777}]}},
+        {"a": {"$elemMatch": {"$id": 7777, "$gt": 1}}},
         {"a": 2**64},
         {"a": {"$gt": {1: "secret"}}},
         {"a": {"$eq": "secret\ud800"}},
@@ -139,6 +177,52 @@ def test_a_filter_that_makes_no_sense_is_refused_without_showing_its_values(filt
         parse_filter(filter)
     assert not re.search("secret|7777", str(caught.value))
     assert caught.value.__cause__ is None
+
+
+def test_a_mask_of_bits_has_a_greatest_size() -> None:
+    parse_filter({"a": {"$bitsAllSet": bytes(65_536)}})
+    with pytest.raises(InvalidQuery, match="65,536"):
+        parse_filter({"a": {"$bitsAllSet": bytes(65_537)}})
+
+
+def test_two_conditions_on_the_field_of_a_reference_stay_two() -> None:
+    node = parse_filter({"a": {"$elemMatch": {"$and": [{"$id": {"x": 1}}, {"$id": {"y": 1}}]}}})
+    assert to_mongo(node) == {"a": {"$elemMatch": {"$and": [{"$id": {"x": 1}}, {"$id": {"y": 1}}]}}}
+    assert parse_filter(to_mongo(node)) == node
+
+
+@pytest.mark.parametrize(
+    ("filter", "code"),
+    [
+        ({"$and": []}, 2),
+        ({"$unknown": 1}, 2),
+        ({"a": {"$unknown": 1}}, 2),
+        ({"a": {"$in": 1}}, 2),
+        ({"a": {"$in": [{"$gt": 1}]}}, 2),
+        ({"a": {"$all": [{"$gt": 1}]}}, 2),
+        ({"a": {"$type": "unknown"}}, 2),
+        ({"a": {"$type": []}}, 9),
+        ({"a": {"$size": -1}}, 2),
+        ({"a": {"$mod": [0, 1]}}, 2),
+        ({"a": {"$bitsAllSet": -1}}, 9),
+        ({"a": {"$bitsAllSet": 1.5}}, 9),
+        ({"a": {"$bitsAllSet": [-1]}}, 2),
+        ({"a": {"$bitsAllSet": "x"}}, 2),
+        ({"a": {"$elemMatch": 1}}, 2),
+        ({"a": {"$not": {}}}, 2),
+        ({"a": {"$regex": 1}}, 2),
+        ({"a": {"$options": "i"}}, 2),
+        ({"a": {"$regex": "("}}, 51091),
+        ({"a": {"$regex": "a" * 40_000}}, 51091),
+        ({"a": {"$regex": "a", "$options": "q"}}, 51108),
+        ({"a": {"$regex": Regex("a", "i"), "$options": "m"}}, 51075),
+    ],
+    ids=repr,
+)
+def test_a_refusal_has_the_servers_code(filter: dict[str, Any], code: int) -> None:
+    with pytest.raises(InvalidQuery) as caught:
+        parse_filter(filter)
+    assert caught.value.server_code == code
 
 
 def nested(levels: int, wrap: Any, inner: Any) -> Any:
@@ -182,6 +266,21 @@ EQ, GT = Operator.EQ, Operator.GT
         ({"a": {"$nin": [1]}}, Not(In("a", (1,)))),
         ({"a": {"$in": [1, Regex("x", "i")]}}, Or((In("a", (1,)), RegexNode("a", "x", "i")))),
         ({"a": {"$exists": 0}}, Exists("a", False)),
+        ({"a": {"$exists": None}}, Exists("a", False)),
+        ({"a": {"$exists": Decimal128("0.0")}}, Exists("a", False)),
+        ({"a": {"$exists": "false"}}, Exists("a", True)),
+        ({"a": {"$exists": float("nan")}}, Exists("a", True)),
+        ({"a": {"$exists": []}}, Exists("a", True)),
+        ({"a": {"$bitsAllSet": 5}}, Bits("a", BitTest.ALL_SET, (0, 2))),
+        ({"a": {"$bitsAllClear": [9, 1, 9]}}, Bits("a", BitTest.ALL_CLEAR, (1, 9))),
+        ({"a": {"$bitsAnySet": b"\x01\x80"}}, Bits("a", BitTest.ANY_SET, (0, 15))),
+        ({"a": {"$bitsAnyClear": Decimal128("4")}}, Bits("a", BitTest.ANY_CLEAR, (2,))),
+        ({"a": {"$bitsAnyClear": Int64(2**62)}}, Bits("a", BitTest.ANY_CLEAR, (62,))),
+        ({"a": {"$bitsAnySet": UUID(int=1)}}, Bits("a", BitTest.ANY_SET, (120,))),
+        ({"a": {"$elemMatch": {"$id": 5}}}, ElementMatch("a", Compare("$id", EQ, 5))),
+        ({"a": {"b": 1, "$gt": 1}}, Compare("a", EQ, {"b": 1, "$gt": 1})),
+        ({"a": {"$in": [{"b": 1, "$gt": 1}]}}, In("a", ({"b": 1, "$gt": 1},))),
+        ({"$and": [{"$comment": "x"}, {"a": 1, "$comment": {"$where": 1}}]}, Compare("a", EQ, 1)),
         ({"a": {"$type": [2, "number"]}}, TypeIs("a", ("string", "number"))),
         ({"a": {"$type": Decimal128("16")}}, TypeIs("a", ("int",))),
         ({"a": {"$size": Int64(3)}}, Size("a", 3)),
@@ -283,6 +382,7 @@ _conditions: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"$size": st.integers(0, 2)}),
     st.fixed_dictionaries({"$type": st.sampled_from(["string", "number", ["array", "null"]])}),
     st.fixed_dictionaries({"$mod": st.just([2, 1])}),
+    *[st.fixed_dictionaries({how.value: st.sampled_from([1, [1, 70], b"\1"])}) for how in BitTest],
     st.fixed_dictionaries({"$regex": st.sampled_from(["a", "^B"]), "$options": st.sampled_from(["", "i"])}),
 )
 _nested_conditions: st.SearchStrategy[Any] = st.recursive(

@@ -13,7 +13,7 @@ from atomodm.query.bounds import index_ranges
 from atomodm.query.evaluator import compile_filter
 from atomodm.query.keys import NULL_KEY, UNDEFINED_KEY, encode_key
 from atomodm.query.nodes import AllOf, Compare, Exists, In, Operator, Text, TextKind
-from atomodm.query.paths import MISSING, index_keys, values_at
+from atomodm.query.paths import MISSING, Whole, compile_path, index_keys
 from tests.query.strategies import documents, few_values, paths
 
 
@@ -54,8 +54,16 @@ from tests.query.strategies import documents, few_values, paths
         ({"a": [DBRef("people", 7)]}, "a.$id", [7]),
     ],
 )
-def test_values_at_a_path(document: dict[str, Any], path: str, expected: list[Any]) -> None:
-    assert values_at(document, path) == expected
+def test_a_condition_is_tried_on_the_elements_of_arrays_and_on_the_whole(
+    document: dict[str, Any], path: str, expected: list[Any]
+) -> None:
+    tried: list[Any] = []
+    for end in compile_path(path)(document):
+        if type(end) is list:
+            tried += [*end, end]
+        else:
+            tried.append(end.array if type(end) is Whole else end)
+    assert tried == expected
 
 
 @pytest.mark.parametrize(
