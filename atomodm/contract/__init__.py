@@ -1,6 +1,7 @@
 """What stores promise, and what they are asked: the agreement between stores and everything above them."""
 
-from .collection import Collection, Cursor
+from .checking import CheckReport, Problem
+from .collection import Collection, CommandCursor, Cursor
 from .log import ChangeEntry, ChangeKind
 from .operations import Batch, Delete, Insert, Operation, Outcome, Patch, Replace, Update
 from .store import Atomicity, Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
@@ -11,8 +12,10 @@ __all__ = [
     "Capabilities",
     "ChangeEntry",
     "ChangeKind",
+    "CheckReport",
     "Chunk",
     "Collection",
+    "CommandCursor",
     "Cursor",
     "Delete",
     "Explanation",
@@ -22,6 +25,7 @@ __all__ = [
     "Operation",
     "Outcome",
     "Patch",
+    "Problem",
     "Progress",
     "Replace",
     "Store",

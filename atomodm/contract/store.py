@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import Enum
+from os import PathLike
 from typing import Any
 
-from ..errors import StoreClosed, WrongLoop
+from ..errors import StoreClosed, UnsupportedOperation, WrongLoop
 from ..query.nodes import ALL, Node
+from .checking import CheckReport
 from .collection import Collection
 from .log import ChangeEntry
 from .operations import Batch, Outcome
@@ -39,6 +41,8 @@ class Capabilities:
         Other processes may open the same data.
     change_log : bool
         `Store.changes` works.
+    check, backup, vacuum : bool
+        These methods of `Store` work.
     max_batch : int or None
         Documents in one batch.
     max_batch_bytes : int or None
@@ -51,6 +55,9 @@ class Capabilities:
     change_log: bool
     max_batch: int | None = None
     max_batch_bytes: int | None = None
+    check: bool = False
+    backup: bool = False
+    vacuum: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,8 @@ class Find:
     batch_size : int
         Documents in a `Chunk`.
     hint : str or None
-        The name of the index to scan, ``"_id_"`` for the order of ids; None lets the store choose.
+        The name of the index to scan, ``"_id_"`` for the order of ids; None lets the store choose. As on a MongoDB
+        server, a sparse or partial index is scanned even when it lacks documents that match, which are then not found.
     """
 
     filter: Node = ALL
@@ -124,7 +132,7 @@ class Explanation:
     ----------
     collection : str
     index : str or None
-        The index that was scanned; None for a scan of the whole collection.
+        The index that was scanned; None for a scan of the whole collection. Of several the names, with commas.
     bounds : str
         The scanned part of the index, readable; field values are shown because the asker supplied them.
     sorted_by_index : bool
@@ -137,6 +145,13 @@ class Explanation:
         Documents in the answer.
     residual : str or None
         What was left to the evaluator on each document.
+    access : str
+        How it was got at: by a ``"scan"``, a ``"lookup"`` of ids, an ``"intersection"`` of scans, a ``"union"`` of them
+        one after the other, or a ``"merge"`` of scans that are each in the order asked for.
+    backward : bool
+        The scan went from the highest key to the lowest.
+    parts : tuple of Explanation
+        Those of a union, a merge or an intersection.
     """
 
     collection: str
@@ -147,6 +162,9 @@ class Explanation:
     fetched: int
     returned: int
     residual: str | None
+    access: str = "scan"
+    backward: bool = False
+    parts: tuple[Explanation, ...] = ()
 
 
 #: Called with documents done and documents in all while an index is built.
@@ -251,8 +269,20 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def count(self, collection: str, filter: Node = ALL) -> int:
-        """Count the documents that match."""
+    async def count(
+        self, collection: str, filter: Node = ALL, *, limit: int | None = None, hint: str | None = None
+    ) -> int:
+        """Count the documents that match.
+
+        Parameters
+        ----------
+        collection : str
+        filter : Node
+        limit : int, optional
+            Counting stops there.
+        hint : str, optional
+            As in `Find`.
+        """
 
     @abstractmethod
     async def explain(self, collection: str, find: Find) -> Explanation:
@@ -278,12 +308,21 @@ class Store(ABC):
     ) -> None:
         """Create the indexes that are missing and build them over the documents that are there.
 
+        Others may read and write meanwhile, and several processes may ask for the same indexes at once. An index is
+        used for reading when it is complete. A build that is cancelled is taken up by the next one who asks; until
+        then writers keep to the index as it is declared, so that a unique one already refuses equal values.
+
         Raises
         ------
         IndexConflict
-            An index of that name exists with other options.
+            Another index has that name, or the same fields and options under another name, or the options do not go
+            together; `IndexConflict.server_code` says which as a MongoDB server does.
         DuplicateKey
-            A unique index finds equal values; it is not created.
+            A unique index finds equal values; nothing is left of it.
+        InvalidIndexKey
+            A document leads through several arrays; nothing is left of the index.
+        UnsupportedOperation
+            An index of a kind that there is not here.
         """
 
     @abstractmethod
@@ -291,11 +330,40 @@ class Store(ABC):
         """The indexes of a collection that are complete, without the one on ``_id``."""
 
     @abstractmethod
+    async def drop_indexes(self, collection: str, names: Sequence[str] | None = None) -> None:
+        """Remove indexes by name; with None all of them except the one on ``_id``.
+
+        Raises
+        ------
+        IndexConflict
+            There is no index of that name (`server_code` 27), or it is the one on ``_id`` (72); none is removed.
+        """
+
+    @abstractmethod
     async def drop(self, collection: str) -> int:
         """Remove a collection with its indexes; gives the number of documents it had."""
 
     @abstractmethod
-    async def list_collections(self) -> list[str]:
+    async def rename(self, collection: str, new_name: str, *, drop_target: bool = False) -> None:
+        """Give a collection another name, with its documents at their revisions and its indexes, in one step.
+
+        In the change log both names are dropped: whoever follows one of them reads it again.
+
+        Raises
+        ------
+        NamespaceConflict
+            There is no such collection (`server_code` 26), or there is one of the new name (48) and `drop_target` is
+            False, or both names are the same (20).
+        InvalidQuery
+            No collection can have that name (73).
+        """
+
+    @abstractmethod
+    async def drop_database(self) -> None:
+        """Remove all collections, in one step."""
+
+    @abstractmethod
+    async def list_collection_names(self) -> list[str]:
         """Names of the collections that have documents or indexes, sorted."""
 
     @abstractmethod
@@ -311,6 +379,62 @@ class Store(ABC):
         TokenLost
             The log was trimmed past `since`.
         """
+
+    # -- upkeep --------------------------------------------------------------------------------------------------------
+
+    async def check(self, *, repair: bool = False, progress: Progress | None = None) -> CheckReport:
+        """Compare all documents with the indexes, and look for damage; others may read and write meanwhile.
+
+        Parameters
+        ----------
+        repair : bool
+            Mend what follows from the documents: index entries and counters. Documents are never changed or removed.
+        progress : callable, optional
+            Called with documents done and documents in all.
+
+        Raises
+        ------
+        UnsupportedOperation
+        """
+        raise self._has_no("check")
+
+    async def backup(
+        self, path: str | PathLike[str], progress: Progress | None = None, *, replace: bool = False
+    ) -> None:
+        """Copy the store as it is at this moment into a file, while others read and write.
+
+        Parameters
+        ----------
+        path : str or path
+            The file appears when it is whole. Relative paths start at the current directory.
+        progress : callable, optional
+            Called with parts done and parts in all.
+        replace : bool
+            The file may be a former backup, which is replaced in one step.
+
+        Raises
+        ------
+        BackupRefused
+            The file exists.
+        StoreUnavailable
+            The file cannot be written.
+        UnsupportedOperation
+        """
+        raise self._has_no("backup")
+
+    async def vacuum(self) -> None:
+        """Give the space of what was deleted back.
+
+        Raises
+        ------
+        StoreBusy
+            Others hold what is needed for it.
+        UnsupportedOperation
+        """
+        raise self._has_no("vacuum")
+
+    def _has_no(self, operation: str) -> UnsupportedOperation:
+        return UnsupportedOperation(f"a {type(self).__name__} has no {operation}()", store=self.url)
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"

@@ -9,16 +9,20 @@ from dataclasses import replace
 from ..breathing import Breather
 from ..contract.store import IndexSpec, Progress
 from ..encoding import decode_all
-from ..errors import IndexConflict, StaleCatalogue, UnsupportedOperation
+from ..errors import InvalidIndexKey, StaleCatalogue
+from ..query.ranges import EVERYTHING
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
-from .driver import CollectionChanges, Commit, Driver, Page, Place, Refused
-from .entries import add_entries, document_keys
-from .plan import EVERYTHING
+from .clearing import IndexClearer
+from .driver import CollectionChanges, Commit, Driver, Page, Place, Refused, Row
+from .entries import NewlyMultikey, add_new_entries
+from .index_specs import existing_index, is_id_index, normal_spec
 from .refusal import duplicate_key
 
 #: Documents whose entries are written in one commit.
-STEP = 500
+STEP = 1000
+#: Documents whose entries are computed without giving way to the event loop.
+PART = 128
 #: How often a changed catalogue may make a build begin anew.
 ATTEMPTS = 100
 
@@ -48,9 +52,8 @@ class IndexBuilder:
 
     async def ensure(self, specs: Sequence[IndexSpec], progress: Progress | None) -> None:
         """Create and build what is missing of `specs`, as `Store.ensure_indexes`."""
-        wanted = [_normal(spec, self._url) for spec in specs]
         # The index on ids always exists.
-        wanted = [spec for spec in wanted if spec.fields[0][0] != "_id"]
+        wanted = [spec for spec in (normal_spec(spec, self._url) for spec in specs) if not is_id_index(spec)]
         for attempt in range(ATTEMPTS):
             try:
                 catalogue = await self._declare(wanted)
@@ -66,19 +69,13 @@ class IndexBuilder:
 
     async def _declare(self, wanted: Sequence[IndexSpec]) -> Catalogue:
         catalogue = declared = await self._catalogues.reload(self._collection)
+        if catalogue.cleared:
+            catalogue = declared = await IndexClearer(self._driver, self._catalogues, self._collection).run(catalogue)
         for spec in wanted:
-            if not self._exists(declared, spec):
+            present = [index.spec for index in declared]
+            if existing_index(present, spec, self._collection, self._url) is None:
                 declared = declared.with_new(spec)
         return catalogue if declared is catalogue else await self._catalogues.change(declared)
-
-    def _exists(self, catalogue: Catalogue, spec: IndexSpec) -> bool:
-        for index in catalogue:
-            if index.spec == spec:
-                return True
-            if index.spec.name == spec.name or index.spec.fields == spec.fields:
-                message = f"index {spec.name} of collection {self._collection} exists as {index.spec.name}, otherwise"
-                raise IndexConflict(message, store=self._url)
-        return False
 
     async def _build(self, pending: Sequence[Index], progress: Progress | None) -> None:
         numbers = [index.number for index in pending]
@@ -127,19 +124,22 @@ class IndexBuilder:
 
     async def _write_entries(self, page: Page, numbers: Sequence[int]) -> None:
         """Add the entries of documents, of those at least that nobody has written since they were read."""
-        documents = dict(zip(page.ids, zip(page.revisions, decode_all(page.documents), strict=True), strict=True))
+        rows = list(zip(page.ids, page.revisions, page.documents, strict=True))
         catalogue = await self._catalogues.get(self._collection)
-        while documents:
-            pending = self._pending(catalogue, numbers)
-            changes = CollectionChanges(catalogue.version)
-            multikey: list[Index] = []
-            for id, (revision, document) in documents.items():
-                changes.guards.append((id, revision))
-                multikey += add_entries(changes, pending, id, {}, document_keys(pending, document))
+        while rows:
+            try:
+                changes, multikey = await self._prepare(rows, catalogue, self._pending(catalogue, numbers))
+            except InvalidIndexKey:
+                unchanged = await self._unchanged(rows)
+                if len(unchanged) == len(rows):
+                    await self._remove(numbers)
+                    raise
+                rows = unchanged
+                continue
             try:
                 if multikey:
-                    for index in multikey:
-                        catalogue = catalogue.with_index(replace(index, multikey=True))
+                    for index in self._pending(catalogue, numbers):
+                        catalogue = catalogue.with_index(index.with_multikey(multikey.get(index.number, ())))
                     catalogue = await self._catalogues.change(catalogue)
                     continue
                 await self._driver.apply(Commit({self._collection: changes}))
@@ -147,30 +147,51 @@ class IndexBuilder:
                 catalogue = await self._catalogues.reload(self._collection)
             except Refused as refused:
                 # Who wrote a document meanwhile has written all of its entries.
-                for _, id in refused.mismatched:
-                    del documents[id]
+                changed = {id for _, id in refused.mismatched}
+                rows = [row for row in rows if row[0] not in changed]
                 if refused.taken:
                     await self._give_up(numbers, refused.taken[0][1])
             else:
                 return
 
+    async def _unchanged(self, rows: Sequence[Row]) -> list[Row]:
+        """Those of the documents that nobody has written since they were read."""
+        current = await self._driver.get(self._collection, [id for id, _, _ in rows])
+        revisions = {id: revision for id, revision, _ in current}
+        return [row for row in rows if revisions.get(row[0]) == row[1]]
+
+    async def _prepare(
+        self, rows: Sequence[Row], catalogue: Catalogue, pending: Sequence[Index]
+    ) -> tuple[CollectionChanges, NewlyMultikey]:
+        """The entries of documents in indexes, and in which of these documents have several keys."""
+        breather = Breather()
+        changes = CollectionChanges(catalogue.version, guards=[(id, revision) for id, revision, _ in rows])
+        multikey: NewlyMultikey = {}
+        for start in range(0, len(rows), PART):
+            part = rows[start : start + PART]
+            documents = decode_all([document for _, _, document in part])
+            newly = add_new_entries(changes, pending, [id for id, _, _ in part], documents)
+            for number, positions in newly.items():
+                multikey[number] = multikey.get(number, positions) | positions
+            await breather.breathe()
+        # Neighbours are written one after the other, which spares a store on a disk the way between them.
+        changes.added.sort()
+        changes.claimed.sort()
+        return changes, multikey
+
     async def _give_up(self, numbers: Sequence[int], number: int) -> None:
         """Remove the indexes that are being built, because a unique one of them finds equal values."""
-        catalogue = await self._catalogues.reload(self._collection)
-        pending = self._pending(catalogue, numbers)
-        violated = next((index for index in pending if index.number == number), None)
+        violated = next((index for index in await self._remove(numbers) if index.number == number), None)
         if violated is None:
             raise StaleCatalogue("an index was completed by somebody else while it was built")
-        for index in pending:
-            catalogue = catalogue.without(index.number)
-        await self._catalogues.change(catalogue, cleared=[index.ref for index in pending])
         raise duplicate_key(self._collection, violated, 0, self._url)
 
-
-def _normal(spec: IndexSpec, url: str) -> IndexSpec:
-    fields = tuple((path, direction) for path, direction in spec.fields)
-    if len(fields) != 1:
-        raise UnsupportedOperation(f"index {spec.name}: only indexes over one path are supported", store=url)
-    if fields[0][1] not in (1, -1):
-        raise ValueError(f"index {spec.name}: a direction is 1 or -1")
-    return replace(spec, fields=fields)
+    async def _remove(self, numbers: Sequence[int]) -> list[Index]:
+        """Remove those of the indexes that are still being built."""
+        catalogue = await self._catalogues.reload(self._collection)
+        pending = self._pending(catalogue, numbers)
+        for index in pending:
+            catalogue = catalogue.without(index.number)
+        catalogue = await self._catalogues.change(catalogue)
+        await IndexClearer(self._driver, self._catalogues, self._collection).run(catalogue)
+        return pending

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .catalogue import Catalogue
 from .driver import CollectionChanges, Commit, Driver, IndexRef, LogEntry
@@ -18,9 +18,15 @@ class Catalogues:
     driver : Driver
     keep : int
         Log positions to keep, as in `LogEntry`.
+
+    Attributes
+    ----------
+    when_expiring : callable
+        Called with a collection in which documents expire, each time that its catalogue was read.
     """
 
     def __init__(self, driver: Driver, keep: int) -> None:
+        self.when_expiring: Callable[[str], None] = lambda collection: None
         self._driver = driver
         self._keep = keep
         self._known: dict[str, Catalogue] = {}
@@ -34,6 +40,8 @@ class Catalogues:
         """The catalogue as it stands in the store."""
         catalogue = Catalogue.of(await self._driver.state(collection))
         self._known[collection] = catalogue
+        if catalogue.expires:
+            self.when_expiring(collection)
         return catalogue
 
     def forget(self, collections: Iterable[str]) -> None:

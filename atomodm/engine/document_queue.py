@@ -17,6 +17,10 @@ class DocumentQueue:
         self._locks: dict[DocumentKey, asyncio.Lock] = {}
         self._users: dict[DocumentKey, int] = {}
 
+    def is_held(self, document: DocumentKey) -> bool:
+        """Whether somebody holds a document, so that `hold` would wait."""
+        return document in self._locks
+
     @asynccontextmanager
     async def hold(self, documents: Iterable[DocumentKey]) -> AsyncIterator[None]:
         """Be the only one who holds any of `documents`."""

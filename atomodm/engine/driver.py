@@ -117,6 +117,10 @@ class CollectionChanges:
         A new catalogue.
     dropped : bool
         The collection goes with everything it has.
+    renamed : str or None
+        The collection gets this name, after all drops of the commit; nothing else happens to it then. One of that name
+        that has documents refuses the commit with `StaleCatalogue`, one without goes; a collection that is not there
+        refuses it too.
     """
 
     version: int
@@ -131,6 +135,7 @@ class CollectionChanges:
     cleared: list[IndexRef] = field(default_factory=list)
     catalogue: bytes | None = None
     dropped: bool = False
+    renamed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +218,23 @@ class Refused(Exception):
         self.taken = taken
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a driver finds wrong in what it keeps.
+
+    Attributes
+    ----------
+    message : str
+        Without any stored value.
+    collection : str or None
+    repaired : bool
+    """
+
+    message: str
+    collection: str | None = None
+    repaired: bool = False
+
+
 class Driver(ABC):
     """An ordered key-value space.
 
@@ -241,7 +263,7 @@ class Driver(ABC):
         """All collections, in any order."""
 
     @abstractmethod
-    async def get(self, collection: str, ids: Sequence[bytes]) -> list[Row]:
+    async def get(self, collection: str, ids: Sequence[bytes], *, version: int | None = None) -> list[Row]:
         """The documents with these ids that exist, in any order."""
 
     @abstractmethod
@@ -328,3 +350,16 @@ class Driver(ABC):
         TokenLost
             Commits after `since` were trimmed, or the log never reached `since`.
         """
+
+    # -- checking ------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def absent(self, collection: str, index: IndexRef, places: Sequence[Place]) -> list[Place]:
+        """Those of the places that have no entry in the index."""
+
+    async def examine(self, *, repair: bool) -> list[Finding]:
+        """What is wrong in the driver's own keeping: damage, counters, what belongs to no collection.
+
+        What a repair mends is given with `Finding.repaired`.
+        """
+        return []

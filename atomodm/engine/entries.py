@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..errors import InvalidIndexKey
 from ..query.changes import overlap
 from .catalogue import Index
 from .driver import CollectionChanges
+from .index_keys import Entries
 
-#: Keys of a document's entries, by index number.
-Keys = Mapping[int, list[bytes]]
+#: A document's entries by index number.
+DocumentEntries = Mapping[int, Entries]
+#: By index number, the positions of the fields of which a document has several keys, where the catalogue lacks some.
+NewlyMultikey = dict[int, frozenset[int]]
+
+_NO_ENTRIES: Entries = ([], frozenset())
 
 
 def affected(indexes: Iterable[Index], paths: Iterable[str]) -> list[Index]:
@@ -22,7 +28,7 @@ def affected(indexes: Iterable[Index], paths: Iterable[str]) -> list[Index]:
     return [
         index
         for index in indexes
-        if not index.complete or any(overlap(_without_positions(index.path), path) for path in plain)
+        if not index.complete or any(overlap(_without_positions(read), path) for read in index.reads for path in plain)
     ]
 
 
@@ -33,50 +39,66 @@ def _without_positions(path: str) -> str:
     return ".".join(part for part in path.split(".") if not part.isdigit())
 
 
-def document_keys(indexes: Iterable[Index], document: Mapping[str, Any]) -> Keys:
-    """The keys of a document in each of `indexes`."""
-    return {index.number: index.keys(document) for index in indexes}
+def document_entries(indexes: Iterable[Index], document: Mapping[str, Any]) -> DocumentEntries:
+    """The entries of a document in each of `indexes`."""
+    return {index.number: index.entries(document) for index in indexes}
+
+
+def former_entries(indexes: Iterable[Index], document: Mapping[str, Any]) -> DocumentEntries:
+    """The entries that a document may have in each of `indexes`.
+
+    None in an index that it does not fit: it was there before the index was declared, and the build has yet to meet it.
+    """
+    found: dict[int, Entries] = {}
+    for index in indexes:
+        try:
+            found[index.number] = index.entries(document)
+        except InvalidIndexKey:
+            found[index.number] = _NO_ENTRIES
+    return found
 
 
 def add_new_entries(
     changes: CollectionChanges, indexes: Iterable[Index], ids: Sequence[bytes], documents: Sequence[Mapping[str, Any]]
-) -> list[Index]:
+) -> NewlyMultikey:
     """Put all entries of documents that have none yet into `changes`.
 
     Returns
     -------
-    list of Index
-        Those that now have several entries for a document, and are not known to.
+    NewlyMultikey
     """
-    newly_multikey: list[Index] = []
+    newly: NewlyMultikey = {}
     for index in indexes:
-        number, keys_of = index.number, index.keys
+        number, entries_of = index.number, index.entries
         rows = changes.claimed if index.spec.unique else changes.added
-        single = True
+        several: frozenset[int] = frozenset()
         for id, document in zip(ids, documents, strict=True):
-            keys = keys_of(document)
-            single = single and len(keys) < 2
+            keys, positions = entries_of(document)
+            if positions:
+                several |= positions
             for key in keys:
                 rows.append((number, key, id))
-        if not single and not index.multikey:
-            newly_multikey.append(index)
-    return newly_multikey
+        if not several <= index.multikey:
+            newly[number] = several
+    return newly
 
 
-def add_entries(changes: CollectionChanges, indexes: Iterable[Index], id: bytes, old: Keys, new: Keys) -> list[Index]:
+def add_entries(
+    changes: CollectionChanges, indexes: Iterable[Index], id: bytes, old: DocumentEntries, new: DocumentEntries
+) -> NewlyMultikey:
     """Put into `changes` what turns a document's old entries into its new ones.
 
     Returns
     -------
-    list of Index
-        Those that now have several entries for a document, and are not known to.
+    NewlyMultikey
     """
-    newly_multikey: list[Index] = []
+    newly: NewlyMultikey = {}
     for index in indexes:
         number = index.number
-        before, after = old.get(number, ()), new.get(number, ())
-        if len(after) > 1 and not index.multikey:
-            newly_multikey.append(index)
+        before, _ = old.get(number, _NO_ENTRIES)
+        after, positions = new.get(number, _NO_ENTRIES)
+        if not positions <= index.multikey:
+            newly[number] = positions
         if before == after and index.complete:
             continue
         gone: Iterable[bytes] = set(before).difference(after) if before else ()
@@ -85,4 +107,4 @@ def add_entries(changes: CollectionChanges, indexes: Iterable[Index], id: bytes,
         unique = index.spec.unique
         (changes.released if unique else changes.removed).extend([(number, key, id) for key in gone])
         (changes.claimed if unique else changes.added).extend([(number, key, id) for key in fresh])
-    return newly_multikey
+    return newly

@@ -1,27 +1,29 @@
-"""Runs a plan: reads, evaluates what is left, sorts, and gives the answer in chunks."""
+"""Runs a plan: reads its parts, sorts or merges them, and gives the answer in chunks."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from itertools import islice
-from typing import Any
 
 from ..breathing import Breather
 from ..contract.store import Chunk, Find
 from ..encoding import decode, decode_all
 from ..query.evaluator import compile_filter
-from ..query.nodes import All
 from ..query.sorting import sort_key
+from .branch import Branch
 from .catalogues import Catalogues
 from .driver import Driver, Page
-from .plan import Access, Plan, Scan
-from .reading import Reader
+from .merging import merged
+from .plan import Plan
+from .reading import Figures, Reader
 from .sorting import Sortable, Sorter
 
-#: Documents decoded together: they fit in a processor's cache.
-DECODED_TOGETHER = 128
+#: A page of documents of which some may be left out is so many times as large as what is wanted.
+SPARE = 4
+
+#: Revisions and documents.
+_Found = tuple[Sequence[int], Sequence[bytes]]
 
 
 class Execution:
@@ -53,23 +55,35 @@ class Execution:
         self.plan = plan
         self._asked = asked
         self._breather = Breather()
-        self._decided = isinstance(plan.residual, All)
-        self._matches = compile_filter(plan.residual)
-        self._reader = Reader(driver, catalogues, collection, plan, self._first_size(), asked)
-        self._pending: deque[Page] = deque()
-        self._first_key = _first_key(plan.access)
-        self.figures = self._reader.figures
+        decodes = plan.merged or plan.grouped or not plan.sorted
+        self.branches: list[Branch] = []
+        for part in plan.parts:
+            size = self._first_size(part.is_decided)
+            reader = Reader(driver, catalogues, collection, part.access, plan.version, size, asked)
+            self.branches.append(Branch(part, reader, self._breather, decodes=decodes))
 
     @property
-    def is_covered(self) -> bool:
-        """Whether the access gives every document of the answer once and no other."""
-        return self._decided and not self._reader.repeats
+    def figures(self) -> Figures:
+        """What it took so far."""
+        total = Figures()
+        for branch in self.branches:
+            total.scanned += branch.figures.scanned
+            total.fetched += branch.figures.fetched
+        return total
 
-    def _first_size(self) -> int:
-        find = self._find
-        if find.limit is None or not (self.plan.sorted and self._decided):
+    @property
+    def begun(self) -> bool:
+        """Whether anything was read."""
+        return any(branch.reader.begun for branch in self.branches)
+
+    def _first_size(self, decided: bool) -> int:
+        find, plan = self._find, self.plan
+        if find.limit is None or not plan.sorted:
             return find.batch_size
-        return min(find.skip + find.limit, find.batch_size)
+        wanted = find.skip + find.limit
+        if plan.merged:
+            wanted = wanted // len(plan.parts) + 1
+        return max(1, min(wanted if decided else SPARE * wanted, find.batch_size))
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Give the answer.
@@ -82,75 +96,102 @@ class Execution:
         if self._find.limit == 0:
             return
         if not self.plan.sorted:
-            async for chunk in self._sorted_chunks():
-                yield chunk
+            async with aclosing(self._sorted_chunks()) as sorted_chunks:
+                async for chunk in sorted_chunks:
+                    yield chunk
             return
         size = self._find.batch_size
         skip, left = self._find.skip, self._find.limit
         revisions: list[int] = []
         documents: list[bytes] = []
-        while left != 0 and (page := await self._read()) is not None:
-            found_revisions, found_documents = self._select(page)
-            end = None if left is None else skip + left
-            revisions.extend(found_revisions[skip:end])
-            documents.extend(found_documents[skip:end])
-            if left is not None:
-                left -= len(found_documents[skip:end])
-            skip = max(0, skip - len(found_documents))
-            start = 0
-            while len(documents) - start >= size:
-                yield Chunk(revisions[start : start + size], documents[start : start + size])
-                start += size
-            del revisions[:start], documents[:start]
+        async with aclosing(self._found()) as pages:
+            async for found_revisions, found_documents in pages:
+                end = None if left is None else skip + left
+                revisions.extend(found_revisions[skip:end])
+                documents.extend(found_documents[skip:end])
+                if left is not None:
+                    left -= len(found_documents[skip:end])
+                skip = max(0, skip - len(found_documents))
+                start = 0
+                while len(documents) - start >= size:
+                    yield Chunk(revisions[start : start + size], documents[start : start + size])
+                    start += size
+                del revisions[:start], documents[:start]
+                if left == 0:
+                    break
         if documents:
             yield Chunk(revisions, documents)
 
-    async def count(self) -> int:
-        """Count the documents that match, whatever part of them is asked for."""
+    async def count(self, limit: int | None = None) -> int:
+        """Count the documents that match, whatever part of them is asked for; counting stops at `limit`."""
         number = 0
-        while (page := await self._read()) is not None:
-            number += len(self._select(page)[1])
-        return number
+        for branch in self.branches:
+            while (limit is None or number < limit) and (page := await self._read(branch)) is not None:
+                number += len(branch.select(page)[1])
+        return number if limit is None else min(number, limit)
 
-    async def _read(self) -> Page | None:
-        """The next part of the access: a page, or as much of it as is decoded without giving way to the event loop."""
-        await self._breather.breathe()
-        if self._pending:
-            return self._pending.popleft()
-        page = await self._reader.read()
-        if page is None or len(page.keys) <= DECODED_TOGETHER or (self.is_covered and self.plan.sorted):
-            return page
-        self._pending.extend(
-            page.part(start, start + DECODED_TOGETHER) for start in range(0, len(page.keys), DECODED_TOGETHER)
-        )
-        return self._pending.popleft()
+    async def _read(self, branch: Branch) -> Page | None:
+        if not branch.reader.begun:
+            branch.reader.begun = self.begun
+        return await branch.read()
 
-    def _select(self, page: Page) -> tuple[Sequence[int], Sequence[bytes]]:
-        """Revisions and documents of a page that belong to the answer."""
-        if self.is_covered:
-            return page.revisions, page.documents
-        places = self._passing(page, decode_all(page.documents))
-        return [page.revisions[place] for place in places], [page.documents[place] for place in places]
+    async def _found(self) -> AsyncGenerator[_Found, None]:
+        """What the parts give, one after the other or merged."""
+        if self.plan.merged:
+            async with aclosing(merged(self.branches, self._read, sort_key(self._find.sort))) as found:
+                async for part in found:
+                    await self._breather.breathe()
+                    yield part
+            return
+        if self.plan.grouped:
+            async with aclosing(self._groups()) as groups:
+                async for part in groups:
+                    yield part
+            return
+        for branch in self.branches:
+            while (page := await self._read(branch)) is not None:
+                yield branch.select(page)
 
-    def _passing(self, page: Page, decoded: Sequence[Mapping[str, Any]]) -> Sequence[int]:
-        """Places in a page of the documents that belong to the answer."""
-        places: Sequence[int] = range(len(decoded))
-        if not self._decided:
-            matches = self._matches
-            places = [place for place, document in enumerate(decoded) if matches(document)]
-        if self._reader.repeats:
-            first_key = self._first_key
-            places = [place for place in places if first_key(decoded[place]) == page.keys[place]]
-        return places
+    async def _groups(self) -> AsyncGenerator[_Found, None]:
+        """What the only part gives, with what ties in the order of the ids."""
+        order = sort_key(self._find.sort)
+        branch = self.branches[0]
+        tied: bytes | None = None
+        group = self._sorter()
+        while (page := await self._read(branch)) is not None:
+            decoded = decode_all(page.documents)
+            for place in branch.passing(page, decoded):
+                key, id = order(decoded[place]), page.ids[place]
+                # The key ends with that of the id.
+                if key[: -len(id)] != tied and tied is not None:
+                    async for part in self._given(group):
+                        yield part
+                    group = self._sorter()
+                tied = key[: -len(id)]
+                group.add(key, id, page.revisions[place], page.documents[place])
+        async for part in self._given(group):
+            yield part
+
+    def _sorter(self) -> Sorter:
+        find = self._find
+        return Sorter(None if find.limit is None else find.skip + find.limit)
+
+    async def _given(self, sorter: Sorter) -> AsyncGenerator[_Found, None]:
+        found = sorter.sorted()
+        while part := list(islice(found, self._find.batch_size)):
+            chunk = await self._fill(part)
+            yield chunk.revisions, chunk.documents
+            await self._breather.breathe()
 
     async def _sorted_chunks(self) -> AsyncGenerator[Chunk, None]:
         find = self._find
-        sorter = Sorter(None if find.limit is None else find.skip + find.limit)
+        sorter = self._sorter()
         order = sort_key(find.sort)
-        while (page := await self._read()) is not None:
-            decoded = decode_all(page.documents)
-            for place in self._passing(page, decoded):
-                sorter.add(order(decoded[place]), page.ids[place], page.revisions[place], page.documents[place])
+        for branch in self.branches:
+            while (page := await self._read(branch)) is not None:
+                decoded = decode_all(page.documents)
+                for place in branch.passing(page, decoded):
+                    sorter.add(order(decoded[place]), page.ids[place], page.revisions[place], page.documents[place])
         found = sorter.sorted()
         skip = find.skip
         while skip > 0 and (skipped := len(list(islice(found, min(skip, find.batch_size))))):
@@ -169,8 +210,8 @@ class Execution:
             return Chunk([revision for _, _, revision, _ in part], [document or b"" for _, _, _, document in part])
         self._asked()
         rows = {row[0]: row for row in await self._driver.get(self._collection, missing)}
-        self.figures.fetched += len(rows)
-        matches = compile_filter(self._find.filter)
+        self.branches[0].figures.fetched += len(rows)
+        matches = compile_filter(self.plan.filter)
         chunk = Chunk(revisions := [], documents := [])
         for _, id, revision, document in part:
             if document is None:
@@ -181,21 +222,3 @@ class Execution:
             revisions.append(revision)
             documents.append(document)
         return chunk
-
-
-def _first_key(access: Access) -> Callable[[Mapping[str, Any]], bytes | None]:
-    """Make the function that gives the key under which an access comes upon a document first."""
-    if not isinstance(access, Scan) or access.index is None:
-        return lambda document: None
-    keys_of, ranges, reverse = access.index.keys, access.ranges, access.reverse
-    lows = [low for low, _ in ranges]
-
-    def within(key: bytes) -> bool:
-        place = bisect_right(lows, key) - 1
-        return place >= 0 and key < ranges[place][1]
-
-    def first_key(document: Mapping[str, Any]) -> bytes | None:
-        keys = keys_of(document)
-        return next(filter(within, reversed(keys) if reverse else keys), None)
-
-    return first_key

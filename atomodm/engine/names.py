@@ -30,4 +30,4 @@ def check_name(name: str) -> None:
     InvalidQuery
     """
     if (fault := name_fault(name)) is not None:
-        raise InvalidQuery(fault)
+        raise InvalidQuery(fault, server_code=73)

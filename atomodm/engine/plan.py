@@ -1,17 +1,17 @@
-"""How a find is answered: one way to get at documents, and what is left to decide on each of them."""
+"""How a find is answered: ways to get at documents, and what is left to decide on each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ..query.bounds import Range
-from ..query.keys import HIGHEST, LOWEST
-from ..query.nodes import Node
+from ..query.nodes import ALL, All, Node
+from ..query.ranges import EVERYTHING, Range
 from .catalogue import Index
 
-#: All keys.
-EVERYTHING: Range = (LOWEST, HIGHEST)
+_NONE: frozenset[int] = frozenset()
+_PRIMARY: Sequence[tuple[str, int]] = (("_id", 1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,43 @@ class Scan:
         None for the documents themselves, in the order of their ids.
     ranges : sequence of (bytes, bytes)
         Ascending and disjoint.
+    points : int
+        So many of the first fields are held to single values by each of the ranges.
+    prefixes : int
+        How many combinations of such values there are; each has as many of the ranges, one after the other.
+    constant : frozenset of int
+        Positions of those of these fields that have one value in all of the ranges.
+    bounded : int
+        So many of the first fields are bounded at all.
     reverse : bool
-        From the highest key to the lowest; documents with equal keys come in the order of their ids all the same.
+        From the highest key to the lowest.
+    ids_ascend : bool
+        Documents with equal keys come in the order of their ids even when it is read in reverse.
     """
 
     index: Index | None
     ranges: Sequence[Range]
+    points: int = 0
+    prefixes: int = 1
+    constant: frozenset[int] = _NONE
+    bounded: int = 0
     reverse: bool = False
+    ids_ascend: bool = True
+
+    @property
+    def fields(self) -> Sequence[tuple[str, int]]:
+        """Stored paths and directions of the index."""
+        return _PRIMARY if self.index is None else self.index.fields
+
+    @property
+    def multikey(self) -> frozenset[int]:
+        """Positions of the fields of which a document may have several keys."""
+        return _NONE if self.index is None else self.index.multikey
+
+    @property
+    def is_point(self) -> bool:
+        """Whether all its entries have one key, and so come in the order of their ids."""
+        return len(self.ranges) == 1 and self.points == len(self.fields)
 
     @property
     def name(self) -> str | None:
@@ -58,59 +88,82 @@ class Lookup:
         return "_id_"
 
 
-Access = Scan | Lookup
+@dataclass(frozen=True, slots=True)
+class Intersection:
+    """Documents that have an entry in each of some scans of one key, in the order of their ids.
+
+    Attributes
+    ----------
+    scans : sequence of Scan
+        That with the fewest entries first.
+    """
+
+    scans: Sequence[Scan]
+
+    @property
+    def name(self) -> str:
+        """The names of the indexes."""
+        return ", ".join(scan.name or "" for scan in self.scans)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+Access = Scan | Lookup | Intersection
+
+
+class Part(NamedTuple):
+    """One access of a plan.
+
+    Attributes
+    ----------
+    access : Scan, Lookup or Intersection
+    used : sequence of (str, sequence of Node)
+        The paths that are bounded, and the conditions that bound them.
+    residual : Node
+        What must be evaluated on each document; `ALL` where `access` gives exactly those that are wanted.
+    earlier : sequence of Node
+        Filters of the parts before it, which give the documents that match them.
+    whole : Scan or None
+        The scan that `access` is one piece of: a document belongs to the piece that has the lowest of its keys.
+    """
+
+    access: Access
+    used: Sequence[tuple[str, Sequence[Node]]] = ()
+    residual: Node = ALL
+    earlier: Sequence[Node] = ()
+    whole: Scan | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing is left to evaluate."""
+        return not self.earlier and isinstance(self.residual, All)
+
+
+class Plan(NamedTuple):
     """How a find is answered.
 
     Attributes
     ----------
     version : int
         The catalogue version that it was made for.
-    access : Scan or Lookup
-    used : sequence of Node
-        The conditions that `access` comes from.
-    residual : Node
-        What must be evaluated on each document; `ALL` where `access` gives exactly those that match.
+    filter : Node
+        What every document of the answer matches.
+    parts : sequence of Part
+        Together they give the answer, and no document twice.
     sorted : bool
-        `access` gives the order asked for.
+        The parts give the order asked for: one after the other, or `merged`.
+    merged : bool
+        Each part gives its documents in order, and they are merged.
+    grouped : bool
+        The only part gives documents that tie together, but not in the order of their ids.
     """
 
     version: int
-    access: Access
-    used: Sequence[Node]
-    residual: Node
+    filter: Node
+    parts: Sequence[Part]
     sorted: bool
+    merged: bool = False
+    grouped: bool = False
 
 
-def is_point(bounds: Range) -> bool:
-    """Whether a range holds one key only, as those of `atomodm.query.bounds.point` do."""
-    low, high = bounds
-    return low != LOWEST and high == low + HIGHEST
-
-
-def may_repeat(index: Index | None, ranges: Sequence[Range]) -> bool:
-    """Whether a scan can come upon one document several times: its keys are distinct, so not within one point."""
-    return index is not None and index.multikey and not (len(ranges) == 1 and is_point(ranges[0]))
-
-
-def contains(ranges: Sequence[Range], key: bytes) -> bool:
-    """Whether `key` is in one of `ranges`."""
-    return any(low <= key < high for low, high in ranges)
-
-
-def intersect(one: Sequence[Range], other: Sequence[Range]) -> tuple[Range, ...]:
-    """The ranges of keys that are in both; all ascending and disjoint."""
-    found: list[Range] = []
-    mine, theirs = 0, 0
-    while mine < len(one) and theirs < len(other):
-        low, high = max(one[mine][0], other[theirs][0]), min(one[mine][1], other[theirs][1])
-        if low < high:
-            found.append((low, high))
-        if one[mine][1] < other[theirs][1]:
-            mine += 1
-        else:
-            theirs += 1
-    return tuple(found)
+def may_repeat(index: Index | None, scan: Scan) -> bool:
+    """Whether `scan`, of an index as it is now, can come upon one document several times."""
+    return index is not None and not index.multikey <= scan.constant

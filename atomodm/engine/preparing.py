@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bson import Regex
 
@@ -16,7 +16,15 @@ from ..query.keys import encode_key
 from .catalogue import Catalogue, Index
 from .document_queue import DocumentKey
 from .driver import CollectionChanges, Commit, InsertRow, LogEntry, Row
-from .entries import Keys, add_entries, add_new_entries, affected, document_keys
+from .entries import (
+    DocumentEntries,
+    NewlyMultikey,
+    add_entries,
+    add_new_entries,
+    affected,
+    document_entries,
+    former_entries,
+)
 from .record import Effect, encode_record, log_size
 
 #: A revision that no document has: a guard that cannot hold.
@@ -28,7 +36,7 @@ _STEP = 128
 #: First bytes of the keys of arrays and regular expressions, which MongoDB does not take for ids.
 _NO_IDS = {encode_key([])[0], encode_key(Regex(""))[0]}
 
-_NO_KEYS: Keys = {}
+_NO_ENTRIES: DocumentEntries = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,17 +210,17 @@ class Preparation:
     ) -> None:
         if not indexes:
             return
-        before = _NO_KEYS if old is None else document_keys(indexes, decode(old))
-        after = _NO_KEYS if new is None else document_keys(indexes, decode(new))
+        before = _NO_ENTRIES if old is None else former_entries(indexes, decode(old))
+        after = _NO_ENTRIES if new is None else document_entries(indexes, decode(new))
         self._mark_multikey(collection, add_entries(self._changes[collection], indexes, id, before, after))
 
-    def _mark_multikey(self, collection: str, indexes: Sequence[Index]) -> None:
+    def _mark_multikey(self, collection: str, newly: NewlyMultikey) -> None:
         """Have the commit say that documents have several entries in these indexes."""
-        for index in indexes:
+        for number, positions in newly.items():
             catalogue = self._catalogues[collection]
-            known = catalogue.numbered(index.number)
-            if known is not None and not known.multikey:
-                self._catalogues[collection] = catalogue.with_index(replace(known, multikey=True))
+            known = catalogue.numbered(number)
+            if known is not None and not positions <= known.multikey:
+                self._catalogues[collection] = catalogue.with_index(known.with_multikey(positions))
                 self._changes[collection].catalogue = self._catalogues[collection].encode()
 
 

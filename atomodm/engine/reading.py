@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from ..errors import StaleCatalogue
-from ..query.bounds import Range, point
+from ..query.ranges import Range, point
 from .catalogues import Catalogues
-from .driver import Driver, Page, Place
-from .plan import Lookup, Plan, Scan, may_repeat
+from .driver import Driver, Page, Place, Row
+from .meeting import Meeting
+from .plan import Access, Intersection, Lookup, Scan, may_repeat
 
 #: Documents of one page at most; a page is held in memory.
-LARGEST_PAGE = 1024
+LARGEST_PAGE = 4096
 
 
 @dataclass(slots=True)
@@ -33,17 +36,20 @@ class Figures:
 
 
 class Reader:
-    """Reads what a plan's access gives.
+    """Reads what an access gives.
 
     Each page is one atomic step, and between two of them others may write: a document whose key they move across the
-    place that was reached is met at both keys or at neither. Each was what it was read as at that moment.
+    place that was reached is met at both keys or at neither, and one that they move from one part of a union to another
+    likewise. Each was what it was read as at that moment. Documents that nobody touches are met once.
 
     Parameters
     ----------
     driver : Driver
     catalogues : Catalogues
     collection : str
-    plan : Plan
+    access : Scan, Lookup or Intersection
+    version : int
+        The catalogue version that `access` was chosen for.
     size : int
         Documents of the first page; the following ones are larger.
     asked : callable
@@ -55,7 +61,8 @@ class Reader:
         driver: Driver,
         catalogues: Catalogues,
         collection: str,
-        plan: Plan,
+        access: Access,
+        version: int,
         size: int,
         asked: Callable[[], None],
     ) -> None:
@@ -63,18 +70,24 @@ class Reader:
         self._driver = driver
         self._catalogues = catalogues
         self._collection = collection
-        self._access = plan.access
-        self._version: int | None = plan.version
+        self._access = access
+        self._version: int | None = version
         self._size = size
         self._asked = asked
         self._after: Place | None = None
         self._looked_up = 0
-        self._more = True
+        self._more = not isinstance(access, Scan) or bool(access.ranges)
         # While scanning backwards: the key whose documents are read forwards before the scan goes on.
         self._group: bytes | None = None
         self._group_after: Place | None = None
-        #: Whether pages may name a document several times.
-        self.repeats = isinstance(plan.access, Scan) and may_repeat(plan.access.index, plan.access.ranges)
+        self._meeting: Meeting | None = None
+        if isinstance(access, Intersection):
+            self._meeting = Meeting(access.scans, self._entries, LARGEST_PAGE)
+        self._met: list[bytes] = []
+        #: Something was read, so that a new catalogue is no reason to begin again.
+        self.begun = False
+        #: Whether it can come upon one document several times.
+        self.repeats = isinstance(access, Scan) and may_repeat(access.index, access)
 
     async def read(self) -> Page | None:
         """Read the next page, which may be empty; None after the last one.
@@ -92,7 +105,10 @@ class Reader:
             return None
         if isinstance(access, Lookup):
             return await self._look_up(access)
-        if access.reverse and access.index is not None and not access.index.spec.unique:
+        if self._meeting is not None:
+            return await self._read_meeting(self._meeting)
+        assert isinstance(access, Scan)
+        if access.reverse and access.ids_ascend:
             return await self._scan_back(access)
         page = await self._scan(access, access.ranges, self._after, access.reverse, self._size)
         self._more = page.more
@@ -100,20 +116,40 @@ class Reader:
         self._grow()
         return page
 
+    async def _read_meeting(self, meeting: Meeting) -> Page:
+        if not self._met:
+            self._met = await meeting.next()
+        wanted, self._met = self._met[: self._size], self._met[self._size :]
+        self._more = bool(self._met) or not meeting.ended
+        self._grow()
+        return await self._get(wanted)
+
     async def _look_up(self, access: Lookup) -> Page:
         wanted = access.ids[self._looked_up : self._looked_up + self._size]
         self._looked_up += len(wanted)
         self._more = self._looked_up < len(access.ids)
         self._grow()
-        self._asked()
-        rows = {row[0]: row for row in await self._driver.get(self._collection, wanted)}
         self.figures.scanned += len(wanted)
+        return await self._get(wanted)
+
+    async def _get(self, wanted: Sequence[bytes]) -> Page:
+        rows: dict[bytes, Row] = {}
+        if wanted:
+            self._asked()
+            rows = {row[0]: row for row in await self._get_rows(wanted)}
         self.figures.fetched += len(rows)
         found = [rows[id] for id in wanted if id in rows]
         if not found:
             return Page((), (), (), (), self._more)
         ids, revisions, documents = zip(*found, strict=True)
         return Page(ids, ids, revisions, documents, self._more)
+
+    async def _get_rows(self, wanted: Sequence[bytes]) -> list[Row]:
+        # What ids give does not depend on the catalogue; only what is left to evaluate did.
+        version = None if self.begun else self._version
+        rows = await self._driver.get(self._collection, wanted, version=version)
+        self.begun = True
+        return rows
 
     async def _scan_back(self, scan: Scan) -> Page:
         """Read a page from the highest key to the lowest, with ascending ids for each key.
@@ -138,41 +174,84 @@ class Reader:
         return page
 
     async def _scan(self, scan: Scan, ranges: Sequence[Range], after: Place | None, reverse: bool, size: int) -> Page:
+        ranges = _left(ranges, after, reverse)
         while True:
             self._asked()
             try:
                 page = await self._driver.scan(
                     self._collection,
                     None if scan.index is None else scan.index.ref,
-                    ranges[::-1] if reverse else ranges,
+                    ranges,
                     limit=size,
                     after=after,
                     reverse=reverse,
                     version=self._version,
                 )
             except StaleCatalogue:
-                if not self.figures.scanned:
-                    raise
                 await self._renew(scan)
                 continue
             if scan.index is None:
                 # The primary order does not depend on the catalogue; only the choice of it did.
                 self._version = None
+            self.begun = True
             self.figures.scanned += len(page.keys)
             self.figures.fetched += len(page.keys)
             return page
 
+    async def _entries(self, scan: Scan, after: Place | None) -> list[Place]:
+        assert scan.index is not None
+        while True:
+            self._asked()
+            try:
+                found = await self._driver.entries(
+                    self._collection,
+                    scan.index.ref,
+                    scan.ranges,
+                    limit=LARGEST_PAGE,
+                    after=after,
+                    version=self._version,
+                )
+            except StaleCatalogue:
+                await self._renew(scan)
+                continue
+            self.begun = True
+            self.figures.scanned += len(found)
+            return found
+
     async def _renew(self, scan: Scan) -> None:
-        """Go on under a new catalogue in which the index is still there."""
+        """Go on under a new catalogue in which the index is still there.
+
+        Raises
+        ------
+        StaleCatalogue
+            Nothing was read yet, or the index was removed.
+        """
+        if not self.begun:
+            raise StaleCatalogue("the index catalogue changed")
+        if scan.index is None:
+            self._version = None
+            return
         catalogue = await self._catalogues.reload(self._collection)
-        index = scan.index and catalogue.numbered(scan.index.number)
+        index = catalogue.numbered(scan.index.number)
         if index is None or not index.complete:
             raise StaleCatalogue("the index that this find reads was removed meanwhile; ask again")
         self._version = catalogue.version
-        self.repeats = may_repeat(index, scan.ranges)
+        self.repeats = self._meeting is None and may_repeat(index, scan)
 
     def _grow(self) -> None:
-        self._size = max(self._size, min(2 * self._size, LARGEST_PAGE))
+        # Each page is a hop to another thread or machine: a long answer takes few of them.
+        self._size = max(self._size, min(4 * self._size, LARGEST_PAGE))
+
+
+def _left(ranges: Sequence[Range], after: Place | None, reverse: bool) -> Sequence[Range]:
+    """What is left of ascending ranges after a place, in the order of the scan."""
+    if len(ranges) == 1:
+        return ranges
+    if after is not None:
+        # The last range that begins at the key of the place or before it.
+        place = bisect_right(ranges, after[0], key=itemgetter(0)) - 1
+        ranges = ranges[: place + 1] if reverse else ranges[max(0, place) :]
+    return ranges[::-1] if reverse else ranges
 
 
 def _end(page: Page) -> Place | None:

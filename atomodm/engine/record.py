@@ -14,7 +14,8 @@ from bson.errors import InvalidDocument
 
 from ..contract.log import ChangeEntry, ChangeKind
 from ..contract.operations import Outcome
-from ..encoding import CODEC_OPTIONS, check_values
+from ..encoding import CODEC_OPTIONS, check_values, decode
+from ..errors import StoreCorrupt
 from .driver import LoggedCommit
 
 
@@ -72,11 +73,20 @@ def encode_record(effects: Sequence[Effect], collections: Sequence[str], ids: Se
 
 
 def decode_record(record: bytes) -> Iterator[Recorded]:
-    """Read what `encode_record` wrote."""
-    stored = bson.decode(record, CODEC_OPTIONS)
-    names, places = stored["collections"], stored["places"]
-    for number, (effect, id) in enumerate(zip(stored["effects"], stored["ids"], strict=True)):
-        yield Recorded(Effect(effect), names[places[number] if places else 0], id)
+    """Read what `encode_record` wrote.
+
+    Raises
+    ------
+    StoreCorrupt
+        It is damaged.
+    """
+    try:
+        stored = decode(record)
+        names, places = stored["collections"], stored["places"]
+        for number, (effect, id) in enumerate(zip(stored["effects"], stored["ids"], strict=True)):
+            yield Recorded(Effect(effect), names[places[number] if places else 0], id)
+    except (LookupError, TypeError, ValueError):
+        raise StoreCorrupt("an entry of the change log is damaged") from None
 
 
 def positions(effects: Sequence[Effect], first: int) -> Sequence[int]:

@@ -99,6 +99,7 @@ def duplicate_key(collection: str, index: Index, position: int, store: str) -> D
         f"collection {collection} already has a document with an equal value in the unique index {index.spec.name}",
         index=index.spec.name,
         fields=[path for path, _ in index.spec.fields],
+        directions=[direction for _, direction in index.spec.fields],
         position=position,
         store=store,
     )

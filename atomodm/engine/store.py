@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
+from ..contract.checking import CheckReport
 from ..contract.log import ChangeEntry
 from ..contract.operations import Batch, Outcome
 from ..contract.store import Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
-from ..errors import BatchTooLarge, InvalidQuery, StaleCatalogue
+from ..encoding import decode_all
+from ..errors import BatchTooLarge, DuplicateKey, StaleCatalogue
+from ..query.evaluator import compile_filter
 from ..query.keys import encode_key
-from ..query.nodes import ALL, All, Node, describe
+from ..query.nodes import ALL, Node
 from .building import IndexBuilder
-from .catalogue import Catalogue
 from .catalogues import Catalogues
+from .checking import Checker
+from .clearing import IndexClearer
 from .collection import EngineCollection
-from .driver import CollectionChanges, Commit, Driver, LogEntry
-from .execution import Execution
+from .driver import Driver
+from .expiry import INTERVAL, Expiry
+from .finding import Finder
 from .names import check_name
-from .plan import Plan, Scan
-from .planner import Planner
-from .record import Effect, change_entries, encode_record
+from .namespaces import Namespaces
+from .record import change_entries
 from .writing import Writer
 
 #: Log positions that are kept unless the store's URL says otherwise.
@@ -41,26 +44,45 @@ class EngineStore(Store):
     capabilities : Capabilities
     log_size : int
         Positions of the change log that are kept at least; older commits are trimmed.
+    expire_interval : float
+        Seconds between two times that expired documents are removed, as far as this handle knows of collections in
+        which documents expire; 0 for never. They are not given out in any case.
     """
 
-    def __init__(self, url: str, driver: Driver, capabilities: Capabilities, *, log_size: int = LOG_SIZE) -> None:
+    def __init__(
+        self,
+        url: str,
+        driver: Driver,
+        capabilities: Capabilities,
+        *,
+        log_size: int = LOG_SIZE,
+        expire_interval: float = INTERVAL,
+    ) -> None:
         super().__init__(url)
         self.capabilities = capabilities
         self._opening = asyncio.Lock()
         self._driver = driver
         self._log_size = log_size
         self._catalogues = Catalogues(driver, log_size)
+        self._finder = Finder(driver, self._catalogues, self._asked)
+        self._namespaces = Namespaces(driver, self._catalogues, log_size, url)
         self._writer = Writer(driver, self._catalogues, log_size, url)
+        self._expiry = Expiry(driver, self._catalogues, self._writer.write, expire_interval, url)
+        self._catalogues.when_expiring = self._expiry.watch
 
     async def _open(self) -> None:
         async with self._opening:
             if not self.is_open:
                 await self._driver.open()
+                self._expiry.start()
 
     async def _close(self) -> None:
         # The next loop that opens the store needs a lock of its own.
         self._opening = asyncio.Lock()
-        await self._driver.close()
+        try:
+            await self._expiry.stop()
+        finally:
+            await self._driver.close()
 
     def _asked(self) -> None:
         self.check_usable()
@@ -72,7 +94,7 @@ class EngineStore(Store):
 
     def collection(self, name: str) -> EngineCollection:
         """A collection with PyMongo's API, as `Store.collection`."""
-        return EngineCollection(self, name)
+        return EngineCollection(self, name, self._writer.queue)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -80,77 +102,39 @@ class EngineStore(Store):
         """Read documents by id, as `Store.get`."""
         await self._ready(collection)
         self._asked()
-        rows = await self._driver.get(collection, [encode_key(id) for id in ids])
+        keys = [encode_key(id) for id in ids]
+        while True:
+            catalogue = await self._catalogues.get(collection)
+            try:
+                rows = await self._driver.get(collection, keys, version=catalogue.version)
+            except StaleCatalogue:
+                self._catalogues.forget([collection])
+            else:
+                break
+        if catalogue.expires and rows:
+            is_alive = compile_filter(catalogue.alive(self._driver.now()))
+            documents = decode_all([row[2] for row in rows])
+            rows = [row for row, document in zip(rows, documents, strict=True) if is_alive(document)]
         return Chunk([row[1] for row in rows], [row[2] for row in rows])
 
     async def find(self, collection: str, find: Find) -> AsyncGenerator[Chunk, None]:
         """Answer `find` chunk by chunk, as `Store.find`."""
         await self._ready(collection)
-        while True:
-            execution: Execution | None = None
-            try:
-                execution = await self._execution(collection, find)
-                async with aclosing(execution.chunks()) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
-            except StaleCatalogue:
-                self._catalogues.forget([collection])
-                if execution is not None and execution.figures.scanned:
-                    raise
-            else:
-                return
+        async with aclosing(self._finder.find(collection, find)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
-    async def _execution(self, collection: str, find: Find) -> Execution:
-        return Execution(
-            self._driver, self._catalogues, collection, find, await self._plan(collection, find), self._asked
-        )
-
-    async def _plan(self, collection: str, find: Find) -> Plan:
-        _check_find(find)
-        return await Planner(self._driver, await self._catalogues.get(collection)).plan(find)
-
-    async def count(self, collection: str, filter: Node = ALL) -> int:
+    async def count(
+        self, collection: str, filter: Node = ALL, *, limit: int | None = None, hint: str | None = None
+    ) -> int:
         """Count the documents that match, as `Store.count`."""
         await self._ready(collection)
-        find = Find(filter=filter)
-        while True:
-            try:
-                execution = await self._execution(collection, find)
-                access = execution.plan.access
-                if not execution.is_covered or not isinstance(access, Scan):
-                    return await execution.count()
-                self._asked()
-                return await self._driver.count(
-                    collection,
-                    None if access.index is None else access.index.ref,
-                    access.ranges,
-                    version=execution.plan.version,
-                )
-            except StaleCatalogue:
-                self._catalogues.forget([collection])
+        return await self._finder.count(collection, filter, limit, hint)
 
     async def explain(self, collection: str, find: Find) -> Explanation:
         """Run `find` and say how it was answered, as `Store.explain`."""
         await self._ready(collection)
-        while True:
-            try:
-                execution = await self._execution(collection, find)
-                returned = sum([len(chunk.documents) async for chunk in execution.chunks()])
-            except StaleCatalogue:
-                self._catalogues.forget([collection])
-            else:
-                break
-        plan = execution.plan
-        return Explanation(
-            collection=collection,
-            index=plan.access.name,
-            bounds=" and ".join(map(describe, plan.used)) or "everything",
-            sorted_by_index=bool(find.sort) and plan.sorted,
-            scanned=execution.figures.scanned,
-            fetched=execution.figures.fetched,
-            returned=returned,
-            residual=None if isinstance(plan.residual, All) else describe(plan.residual),
-        )
+        return await self._finder.explain(collection, find)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -161,7 +145,17 @@ class EngineStore(Store):
             check_name(name)
         self._check_size(batch)
         self._asked()
+        try:
+            return await self._writer.write(batch)
+        except DuplicateKey:
+            # What has expired is no longer there for anybody, and does not keep an id or a unique value.
+            if not await self._reap({operation.collection for operation in batch.operations}):
+                raise
         return await self._writer.write(batch)
+
+    async def _reap(self, collections: Iterable[str]) -> int:
+        expiring = [name for name in collections if (await self._catalogues.get(name)).expires]
+        return await self._expiry.reap(expiring)
 
     def _check_size(self, batch: Batch) -> None:
         limit = self.capabilities.max_batch
@@ -179,27 +173,13 @@ class EngineStore(Store):
         """Create and build the indexes that are missing, as `Store.ensure_indexes`."""
         await self._ready(collection)
         self._asked()
-        await IndexBuilder(self._driver, self._catalogues, collection, self.url).ensure(indexes, progress)
-
-    async def drop(self, collection: str) -> int:
-        """Remove a collection with its indexes, as `Store.drop`."""
-        await self._ready(collection)
-        self._asked()
-        record = encode_record([Effect.DROPPED], [collection], [None])
-        while True:
-            state = await self._driver.state(collection)
-            if not state.documents and not state.catalogue:
-                return 0
-            changes = CollectionChanges(state.version, dropped=True)
-            entry = LogEntry(os.urandom(16), b"", 1, record, self._log_size)
-            try:
-                return (await self._driver.apply(Commit({collection: changes}, entry))).dropped
-            except StaleCatalogue:
-                continue
-            finally:
-                self._catalogues.forget([collection])
-
-    # -- the store as a whole ------------------------------------------------------------------------------------------
+        builder = IndexBuilder(self._driver, self._catalogues, collection, self.url)
+        try:
+            await builder.ensure(indexes, progress)
+        except DuplicateKey:
+            if not await self._reap([collection]):
+                raise
+            await builder.ensure(indexes, progress)
 
     async def list_indexes(self, collection: str) -> list[IndexSpec]:
         """The complete indexes of a collection, as `Store.list_indexes`."""
@@ -207,12 +187,43 @@ class EngineStore(Store):
         self._asked()
         return [index.spec for index in await self._catalogues.reload(collection) if index.complete]
 
-    async def list_collections(self) -> list[str]:
+    async def drop_indexes(self, collection: str, names: Sequence[str] | None = None) -> None:
+        """Remove indexes, as `Store.drop_indexes`."""
+        await self._ready(collection)
+        self._asked()
+        await IndexClearer(self._driver, self._catalogues, collection).drop(names, self.url)
+
+    # -- the store as a whole ------------------------------------------------------------------------------------------
+
+    async def drop(self, collection: str) -> int:
+        """Remove a collection with its indexes, as `Store.drop`."""
+        await self._ready(collection)
+        self._asked()
+        return await self._namespaces.drop([collection])
+
+    async def rename(self, collection: str, new_name: str, *, drop_target: bool = False) -> None:
+        """Give a collection another name, as `Store.rename`."""
+        await self._ready(collection)
+        check_name(new_name)
+        self._asked()
+        await self._namespaces.rename(collection, new_name, drop_target=drop_target)
+
+    async def drop_database(self) -> None:
+        """Remove all collections, as `Store.drop_database`."""
+        await self.ready()
+        self._asked()
+        await self._namespaces.drop(None)
+
+    async def list_collection_names(self) -> list[str]:
         """Names of the collections that have documents or indexes, sorted."""
         await self.ready()
         self._asked()
-        states = await self._driver.states()
-        return sorted(state.name for state in states if state.documents or Catalogue.of(state).indexes)
+        return await self._namespaces.names()
+
+    async def check(self, *, repair: bool = False, progress: Progress | None = None) -> CheckReport:
+        """Compare all documents with the indexes, as `Store.check`."""
+        await self.ready()
+        return await Checker(self._driver, self._catalogues, self._asked, repair, progress).run()
 
     async def position(self) -> int:
         """The change log's current position."""
@@ -226,12 +237,3 @@ class EngineStore(Store):
         self._asked()
         commits = await self._driver.log(since, limit)
         return [entry for commit in commits for entry in change_entries(commit, since)]
-
-
-def _check_find(find: Find) -> None:
-    if find.skip < 0 or (find.limit is not None and find.limit < 0):
-        raise InvalidQuery("skip and limit are 0 or more")
-    if find.batch_size < 1:
-        raise InvalidQuery("a batch has one document or more")
-    if any(direction not in (1, -1) for _, direction in find.sort):
-        raise InvalidQuery("a sort direction is 1 or -1")

@@ -37,6 +37,11 @@ class Writer:
         Log positions to keep.
     url : str
         The store's address for messages.
+
+    Attributes
+    ----------
+    queue : DocumentQueue
+        Whoever reads a document to write it back holds it meanwhile. Guarded operations do not queue up here.
     """
 
     def __init__(self, driver: Driver, catalogues: Catalogues, keep: int, url: str) -> None:
@@ -44,7 +49,7 @@ class Writer:
         self._catalogues = catalogues
         self._keep = keep
         self._url = url
-        self._queue = DocumentQueue()
+        self.queue = DocumentQueue()
 
     async def write(self, batch: Batch) -> Outcome:
         """Apply a batch, as `Store.write`."""
@@ -60,7 +65,7 @@ class Writer:
             for key, operation in zip(keys, batch.operations, strict=True)
             if type(operation) is not Insert and is_unguarded(operation)
         ]
-        return self._queue.hold(contended) if 0 < len(contended) <= QUEUED else nullcontext()
+        return self.queue.hold(contended) if 0 < len(contended) <= QUEUED else nullcontext()
 
     async def _write(self, batch: Batch, keys: Sequence[DocumentKey]) -> Outcome:
         deadline = time.monotonic() + DEADLINE

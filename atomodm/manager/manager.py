@@ -161,7 +161,8 @@ class NoSQLModelManager(ModelManager):
         store = self._store_of(owner)
         proxy = self._proxies.get(owner)
         if proxy is None or proxy.store is not store:
-            proxy = self._proxies[owner] = NoSQLDatabaseProxy(spec_of(owner).model, store)
+            # What a proxy passes through it has by `__getattr__`; type checkers take that for missing.
+            proxy = self._proxies[owner] = NoSQLDatabaseProxy(spec_of(owner).model, store)  # type: ignore[abstract]
         return proxy
 
     def _store_of(self, model: Any) -> Store:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from inspect import iscoroutinefunction
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pymongo import DeleteMany, DeleteOne
+from pymongo.errors import PyMongoError
 
 from ..contract.store import Store
 from ..encoding import decode
@@ -18,10 +21,24 @@ from ..session.objects import forget_deleted
 from .query import Query
 from .source import ModelSource
 
+if TYPE_CHECKING:
+    from ..contract import Collection
+
+    class _PassedThrough(Collection):
+        """What is passed through has the names and types of the portable API: editors and type checkers know them."""
+
+        # A program that asks for the document of an object of its own knows that there is one.
+        async def find_one(self, filter: Any | None = None, *args: Any, **kwargs: Any) -> Any: ...
+else:
+    _PassedThrough = object
+
 T = TypeVar("T", bound=Model)
 
+#: Methods of collections after which documents may be gone.
+_DELETING = frozenset({"delete_one", "delete_many", "find_one_and_delete"})
 
-class NoSQLDatabaseProxy(Generic[T]):
+
+class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
     """One model on one store.
 
     Our own words (`filter`, `get`, `all`, …) give objects. Every other name that the store's collection has is passed
@@ -71,15 +88,24 @@ class NoSQLDatabaseProxy(Generic[T]):
         @functools.wraps(method)
         async def call(*args: Any, **kwargs: Any) -> Any:
             await self.ready()
-            result = await method(*args, **kwargs)
-            if name in ("delete_one", "delete_many"):
-                await self._forget_deleted()
-            elif name == "drop":
-                forget_deleted(self.cache)
-                self.cache.prepared.clear()
+            try:
+                result = await method(*args, **kwargs)
+            except PyMongoError:
+                # Of several writes a part may be done.
+                await self._follow(name, args, kwargs)
+                raise
+            await self._follow(name, args, kwargs)
             return result
 
         return call
+
+    async def _follow(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Have the cached objects follow what a method of the collection did to their documents."""
+        if name in _DELETING or (name == "bulk_write" and _deletes(*args, **kwargs)):
+            await self._forget_deleted()
+        elif name in ("drop", "rename"):
+            forget_deleted(self.cache)
+            self.cache.prepared.clear()
 
     async def _forget_deleted(self) -> None:
         """Ask once which of the cached objects' documents are gone."""
@@ -164,3 +190,7 @@ class NoSQLDatabaseProxy(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{self.model.__name__}.objects on {self.store.url}>"
+
+
+def _deletes(requests: Sequence[Any] = (), *args: Any, **kwargs: Any) -> bool:
+    return any(isinstance(request, DeleteOne | DeleteMany) for request in requests)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from bson import Int64, ObjectId
 
 from ..contract.store import Explanation, Find
 from ..errors import DoesNotExist, InvalidQuery, MultipleObjectsReturned, describe_type
 from ..query.lookups import Resolver, split_name
-from ..query.nodes import ALL, Node, conjunction, negation
+from ..query.nodes import ALL, Compare, Node, Operator, conjunction, negation
 from ..query.q import Q
 
 T = TypeVar("T")
 
 Sort = tuple[tuple[str, int], ...]
+
+#: Types of ids by which a document is read without a query: what equals them has the same key in every store.
+_PLAIN_IDS = frozenset({ObjectId, str, int, Int64, UUID})
 
 
 class QuerySource(Protocol[T]):
@@ -51,6 +57,10 @@ class QuerySource(Protocol[T]):
         fetch : int or None
             Levels of references to load; None for all that can be reached.
         """
+        ...
+
+    async def by_id(self, _id: Any, fetch: int | None) -> T | None:
+        """Give the object of the document with an id, or None; `fetch` as for `objects`."""
         ...
 
     async def count(self, filter: Node) -> int:
@@ -189,7 +199,12 @@ class Query(Generic[T]):
             There are several.
         """
         query = self.filter(*conditions, **lookups) if conditions or lookups else self
-        found = await query._unordered().limit(2).to_list()
+        if (_id := query._only_id()) is not None:
+            # What programs ask most is a read of one document, with nothing to plan and nothing to evaluate.
+            one = await self._source.by_id(_id, query._fetch)
+            found = [] if one is None else [one]
+        else:
+            found = await query._unordered().limit(2).to_list()
         if not found:
             raise DoesNotExist("no document matches the query", model=self._source.model)
         if len(found) > 1:
@@ -263,8 +278,13 @@ class Query(Generic[T]):
 
     def _copy(self) -> Query[T]:
         query = object.__new__(type(self))
-        for name in Query.__slots__:
-            setattr(query, name, getattr(self, name))
+        query._source = self._source
+        query._filter = self._filter
+        query._order = self._order
+        query._reversed = self._reversed
+        query._skip = self._skip
+        query._limit = self._limit
+        query._fetch = self._fetch
         return query
 
     def _bind(self, conditions: Sequence[Q], lookups: dict[str, Any]) -> Node:
@@ -273,6 +293,13 @@ class Query(Generic[T]):
     def _unordered(self) -> Query[T]:
         """The same objects in the order that costs the store least; which objects a part has depends on the order."""
         return self if self._is_sliced() else self.order_by()
+
+    def _only_id(self) -> Any:
+        """The id that the query asks for, if that is all it asks for and ids equal to it are stored alike."""
+        node = self._full_filter()
+        if not isinstance(node, Compare) or node.path != "_id" or node.operator is not Operator.EQ or self._is_sliced():
+            return None
+        return node.value if type(node.value) in _PLAIN_IDS else None
 
     def _is_sliced(self) -> bool:
         return self._skip > 0 or self._limit is not None

@@ -11,7 +11,7 @@ from ..model import REGISTRY, Model, spec_of
 from ..query.nodes import ALL, In, Node
 from ..session.fetch import Fetch
 from ..session.indexes import prepare_collection
-from .resolver import ModelResolver
+from ..session.resolver import ModelResolver
 
 T = TypeVar("T", bound=Model)
 
@@ -68,6 +68,15 @@ class ModelSource(Generic[T]):
                     yield await Fetch(cache, self._model, fetch).objects_of(chunk, written)
             finally:
                 await chunks.aclose()
+
+    async def by_id(self, _id: Any, fetch: int | None) -> T | None:
+        """The object of one document, or None."""
+        await self.ready()
+        cache = self.cache
+        with cache.reading() as written:
+            chunk = await self._store.get(cache.collection, [_id])
+            objects = await Fetch(cache, self._model, fetch).objects_of(chunk, written)
+        return objects[0] if objects else None
 
     async def count(self, filter: Node) -> int:
         """How many documents match."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +23,9 @@ class Options:
         The class is only a base: it has no collection and is not registered. Not inherited.
     ordering : tuple of str
         Default order of queries, as for ``order_by``.
-    indexes : tuple of str
-        Members with an index, in addition to those tagged ``index`` or ``unique``.
+    indexes : tuple
+        Indexes in addition to those of tags: the name of a member, as ``order_by`` takes it; a sequence of names for
+        one index over several; an ``IndexSpec`` or pymongo's ``IndexModel`` for one with options.
     store : object
         A database for this model alone, as accepted by ``NoSQLModelManager.database``; None takes the manager's.
     unknown : str
@@ -35,7 +36,7 @@ class Options:
     app_label: str | None = None
     abstract: bool = False
     ordering: tuple[str, ...] = ()
-    indexes: tuple[str, ...] = ()
+    indexes: tuple[Any, ...] = ()
     store: Any = None
     unknown: str = "keep"
 
@@ -65,7 +66,10 @@ def read_options(class_name: str, meta: type | None, inherited: Options) -> Opti
 
 
 def _check(class_name: str, name: str, value: Any) -> None:
-    if name in ("ordering", "indexes"):
+    if name == "indexes":
+        valid = isinstance(value, Sequence) and not isinstance(value, str) and all(map(_is_index, value))
+        expected = "a sequence of member names, sequences of them, and objects that describe an index"
+    elif name == "ordering":
         valid = isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, str) for v in value)
         expected = "a sequence of member names"
     elif name == "abstract":
@@ -78,3 +82,12 @@ def _check(class_name: str, name: str, value: Any) -> None:
         return
     if not valid:
         raise ModelDefinitionError(f"Meta.{name} must be {expected}", model=class_name)
+
+
+def _is_index(value: Any) -> bool:
+    """Whether a value can declare an index, as far as it is known here: what the objects are, stores know."""
+    if isinstance(value, str):
+        return value.removeprefix("-") != ""
+    if isinstance(value, Sequence):
+        return len(value) > 0 and all(isinstance(name, str) and _is_index(name) for name in value)
+    return value is not None and not isinstance(value, bool | int | float | Mapping)

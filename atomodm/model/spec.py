@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from atom.api import Constant, Event, Member, Property, ReadOnly, Signal
@@ -15,7 +16,7 @@ from atom.catom import DefaultValue
 from ..errors import ModelDefinitionError
 from .names import is_key
 from .options import Options
-from .types import FieldType, ModelType, field_type
+from .types import FieldType, ModelType, ScalarType, field_type
 
 #: Keys that documents keep for atomodm; no member may be stored under one of them.
 RESERVED_KEYS = frozenset({"_id", "__model__", "__ref__", "__py__", "__dt__", "__rev__"})
@@ -24,7 +25,9 @@ TRACKER = "__changed__"
 #: What happens to references when the document they name is deleted.
 ON_DELETE = ("keep", "nullify", "cascade", "deny")
 
-_TAGS_OF_BOOL = ("store", "index", "unique", "primary_key", "required", "embed")
+_TAGS_OF_BOOL = ("store", "unique", "sparse", "primary_key", "required", "embed")
+#: Seconds after which a document can expire at most.
+_LONGEST_EXPIRY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,12 @@ class FieldSpec:
         The atom member.
     order : float
         ``setstate_order``: ascending order in which a restore sets and announces members.
-    index, unique, required : bool
+    index : int
+        The direction of the index that its tags declare, 1 or -1; 0 where there is none.
+    unique, sparse, required : bool
         As tagged.
+    expires : int or None
+        Seconds after the member's date when the document is gone.
     on_delete : str
         One of `ON_DELETE`.
     flatten, unflatten : callable or None
@@ -67,8 +74,10 @@ class FieldSpec:
     type: FieldType
     member: Member[Any, Any]
     order: float
-    index: bool
+    index: int
     unique: bool
+    sparse: bool
+    expires: int | None
     required: bool
     on_delete: str
     flatten: Callable[[Any, Any], Any] | None
@@ -170,9 +179,7 @@ def _describe(model: Any) -> ModelSpec:
                 )
             by_stored_name[key] = field
     by_name = {field.name: field for field in fields}
-    for name in options.indexes:
-        if name not in by_name:
-            raise ModelDefinitionError(f"Meta.indexes names {name!r}, which is no stored member", model=model.__model__)
+    _check_indexes(model, options.indexes, by_name)
     keys = [field for field in fields if field.stored_name == "_id"]
     collection = options.name or model.__model__
     return ModelSpec(
@@ -190,6 +197,17 @@ def _describe(model: Any) -> ModelSpec:
         options=options,
         keys=RESERVED_KEYS.union(by_stored_name),
     )
+
+
+def _check_indexes(model: Any, indexes: Sequence[Any], by_name: Mapping[str, FieldSpec]) -> None:
+    for index in indexes:
+        names = [index] if isinstance(index, str) else index if isinstance(index, Sequence) else []
+        for name in names:
+            member = name.removeprefix("-").partition("__")[0] or "_id"
+            if member not in by_name and member not in ("_id", "pk"):
+                raise ModelDefinitionError(
+                    f"Meta.indexes names {name!r}, which is no stored member", model=model.__model__
+                )
 
 
 def _owner(model: Any, name: str | None) -> type:
@@ -239,8 +257,10 @@ def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
         type=kind,
         member=member,
         order=order,
-        index=tags.get("index", False) or name in model.__options__.indexes,
+        index=_index_direction(tags, where),
         unique=tags.get("unique", False),
+        sparse=tags.get("sparse", False),
+        expires=_expiry(tags, kind, where),
         required=tags.get("required", False),
         on_delete=on_delete,
         flatten=tags.get("flatten"),
@@ -250,6 +270,33 @@ def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
         opens_unset=isinstance(member, ReadOnly) and member.default_value_mode == (DefaultValue.Static, None),
         observers=tuple(observer for observer in member.static_observers() if observer != TRACKER),
     )
+
+
+def _index_direction(tags: Mapping[str, Any], where: Mapping[str, str]) -> int:
+    index = tags.get("index", False)
+    if not isinstance(index, int) or index not in (False, True, -1):
+        raise ModelDefinitionError("tag(index=…) takes a bool, or -1 for a descending index", **where)
+    if tags.get("primary_key", False):
+        if tags.get("sparse", False) or tags.get("expires") is not None:
+            raise ModelDefinitionError(
+                "the index of the primary key is neither sparse nor do documents expire by it", **where
+            )
+        return 0
+    if tags.get("sparse", False) and not index and not tags.get("unique", False) and tags.get("expires") is None:
+        raise ModelDefinitionError("tag(sparse=True) needs an index: index=True or unique=True", **where)
+    return int(index) or int(tags.get("unique", False) or tags.get("expires") is not None)
+
+
+def _expiry(tags: Mapping[str, Any], kind: FieldType, where: Mapping[str, str]) -> int | None:
+    expires = tags.get("expires")
+    if expires is None:
+        return None
+    seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_EXPIRY:
+        raise ModelDefinitionError(f"tag(expires=…) takes a timedelta, or seconds from 0 to {_LONGEST_EXPIRY}", **where)
+    if isinstance(kind, ScalarType) and not any(issubclass(type_, date) for type_ in kind.types):
+        raise ModelDefinitionError("tag(expires=…) needs a member that holds a date", **where)
+    return int(seconds)
 
 
 def _is_settable(model: Any, member: Member[Any, Any]) -> bool:

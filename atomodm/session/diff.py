@@ -124,6 +124,8 @@ def diff_documents(
                 difference.compare(key, base[key], value)
         elif key != "__dt__" or value:
             difference.set[key] = value
+    if "__dt__" not in base and base.keys() <= document.keys():
+        return difference.changes()  # nothing is gone, and nothing is there that the model does not know
     ours = {"__dt__", *spec.by_stored_name}
     if not _is_foreign(base.get("__ref__")):
         ours.add("__ref__")

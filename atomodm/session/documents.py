@@ -85,10 +85,16 @@ def provisional_id(obj: Any) -> Any:
 
 def changes_of(obj: Any, data: bytes) -> Changes:
     """What differs between an object's document now, given as bytes, and as it last read or wrote it."""
+    return changes_and_base(obj, data)[0]
+
+
+def changes_and_base(obj: Any, data: bytes) -> tuple[Changes, dict[str, Any]]:
+    """As `changes_of`, with the document that the changes are to be applied to; an empty one where there are none."""
     before = before_of(obj)
     if data == obj.__snapshot__ and not before:
-        return Changes()
-    return diff_documents(spec_of(type(obj)), decode(obj.__snapshot__), decode(data), before)
+        return Changes(), {}
+    base = decode(obj.__snapshot__)
+    return diff_documents(spec_of(type(obj)), base, decode(data), before), base
 
 
 def set_members_of(obj: Any, scope: FlattenScope) -> Changes:

@@ -46,7 +46,6 @@ class Fetch:
         self.model = model
         # Weakly, so that what a fetch has met is not kept alive by a cycle until the next collection.
         self.scope = RestoreScope(weakref.proxy(self))
-        self._manager = inspect.getattr_static(model, "objects")
         self._left = depth
         self._frontier: dict[ObjectCache, dict[Hashable, Any]] = {}
         self._caches: dict[Any, ObjectCache] = {}
@@ -89,7 +88,7 @@ class Fetch:
         self._cache_of(spec_of(type(obj)).model).settle(obj, document)
 
     def _cache_of(self, model: Any) -> ObjectCache:
-        same_manager = inspect.getattr_static(model, "objects") is self._manager
+        same_manager = inspect.getattr_static(model, "objects") is inspect.getattr_static(self.model, "objects")
         if same_manager and model.__options__.store is self.model.__options__.store:
             return self.origin.sibling(spec_of(model).collection)
         cache: ObjectCache = model.objects.cache

@@ -55,5 +55,6 @@ def being_written(objects: Sequence[Any]) -> Iterator[None]:
             tracking = obj.__tracking__
             tracking.in_flight = None
             tracking.during = frozenset()
-            obj.__update_state__()
+            if tracking.state is not None:
+                obj.__update_state__()
         done.set_result(None)

@@ -17,7 +17,7 @@ from ..query.changes import Changes
 from ..serializer import FlattenScope, Form
 from ..serializer.identifiers import document_id, stored_id
 from .diff import diff_documents
-from .documents import changes_of, flatten_document, provisional_id, set_members_of
+from .documents import changes_and_base, flatten_document, provisional_id, set_members_of
 
 
 class WriteKind(Enum):
@@ -150,14 +150,15 @@ class Planner:
         data = flatten_document(obj, _id, self._scope)
         if self._replace_root(obj):
             return Write(obj, WriteKind.REPLACE, cache, _id, data, _WHOLE)
-        changes = changes_of(obj, data)
+        changes, base = changes_and_base(obj, data)
         if "_id" in changes.set:
             raise PrimaryKeyChanged(
                 "the primary key of a stored object cannot change; save a new object", model=obj.__model__
             )
         self._refuse_deleted(obj, changes)
         if changes:
-            return Write(obj, WriteKind.UPDATE, cache, _id, _merged_bytes(obj, changes), changes)
+            # The whole new document: what is stored, unknown fields included, with the changes.
+            return Write(obj, WriteKind.UPDATE, cache, _id, encode(changes.apply(base)), changes)
         # The store refuses an update at a revision that is not known, and the object meets what is stored.
         kind = WriteKind.UPDATE if obj.__revision__ == UNVERIFIED else WriteKind.NOTHING
         return Write(obj, kind, cache, _id, obj.__snapshot__, changes)
@@ -174,7 +175,8 @@ class Planner:
                 raise SaveError("the primary key is not set", model=spec.tag, path=spec.primary_key.name)
             _id = tracking.reserved_id if tracking.reserved_id is not None else provisional_id(obj)
         data = flatten_document(obj, _id, self._scope)
-        self._refuse_deleted(obj, None, data)
+        if self._scope.references:
+            self._refuse_deleted(obj, None, data)
         kind = WriteKind.REPLACE if self._replace_root(obj) else WriteKind.INSERT
         return Write(obj, kind, cache, _id, data, _WHOLE)
 
@@ -211,11 +213,6 @@ def _must_be_written(obj: Any) -> bool:
     if obj.__home__ is None:
         return tracking is None or not tracking.deleted
     return tracking is not None and bool(tracking.dirty)
-
-
-def _merged_bytes(obj: Any, changes: Changes) -> bytes:
-    """The whole new document: what is stored, unknown fields included, with the changes."""
-    return encode(changes.apply(decode(obj.__snapshot__)))
 
 
 def _path_to(value: Any, reference: dict[str, Any], path: str) -> str | None:

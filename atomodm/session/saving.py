@@ -122,13 +122,15 @@ class Save:
         for cache, model in {(write.cache, spec_of(type(write.obj)).model): None for write in writes}:
             await cache.store.ready()
             await self._prepare(cache, model)
-        await _finish([write for write in writes if write.kind is WriteKind.NOTHING], None)
+        if unchanged := [write for write in writes if write.kind is WriteKind.NOTHING]:
+            await _finish(unchanged, None)
         for store, part in self._batches([write for write in writes if write.kind is not WriteKind.NOTHING]):
             operations: list[Operation] = []
             breather = Breather()
             for write in part:
                 operations.append(write.operation())
-                await breather.breathe()
+                if breather.is_due():
+                    await breather.breathe()
             try:
                 await self._write(store, part, Batch(operations))
             except RevisionMismatch as mismatch:
@@ -327,7 +329,7 @@ async def _finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
     cancelled: asyncio.CancelledError | None = None
     for position, write in enumerate(writes):
         _finish_one(write, None if outcome is None else outcome.revisions[position])
-        if cancelled is None:
+        if cancelled is None and breather.is_due():
             try:
                 await breather.breathe()
             except asyncio.CancelledError as error:

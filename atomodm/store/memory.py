@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from ..breathing import Breather
 from ..contract.store import Atomicity, Capabilities
 from ..engine.driver import Applied, CollectionState, Commit, Driver, IndexRef, LoggedCommit, Page, Place, Row
+from ..engine.expiry import INTERVAL as EXPIRE_INTERVAL
 from ..engine.store import LOG_SIZE, EngineStore
 from ..errors import InvalidURL, StoreClosed
 from ..query.bounds import Range
@@ -38,26 +39,40 @@ class MemoryStore(EngineStore):
         process lives. Without a name the documents are the store's own; they outlive closing it.
     log_size : int
         Positions of the change log that are kept at least.
+    expire_interval : float
+        Seconds between two times that expired documents are removed; 0 for never.
     """
 
-    def __init__(self, name: str | None = None, *, log_size: int = LOG_SIZE) -> None:
-        capabilities = Capabilities(atomic=Atomicity.STORE, durable=False, shared=False, change_log=True)
+    def __init__(
+        self, name: str | None = None, *, log_size: int = LOG_SIZE, expire_interval: float = EXPIRE_INTERVAL
+    ) -> None:
+        capabilities = Capabilities(atomic=Atomicity.STORE, durable=False, shared=False, change_log=True, check=True)
         data = MemoryData(PAGE_BYTES) if name is None else _shared(name)
-        super().__init__(f"memory://{name or ''}", MemoryDriver(data), capabilities, log_size=log_size)
+        super().__init__(
+            f"memory://{name or ''}",
+            MemoryDriver(data),
+            capabilities,
+            log_size=log_size,
+            expire_interval=expire_interval,
+        )
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make the store of a URL: ``memory://``, ``memory://name``; option ``log_size``.
+        """Make the store of a URL: ``memory://``, ``memory://name``; options ``log_size``, ``expire_interval``.
 
         Raises
         ------
         InvalidURL
         """
-        parts = StoreURL.parse(url, ["log_size"])
+        parts = StoreURL.parse(url, ["log_size", "expire_interval"])
         if "@" in url.partition("?")[0]:
             raise InvalidURL("a memory store has no user name and password", store=parts.shown)
         name = parts.host + parts.path
-        return cls(name or None, log_size=int(parts.number("log_size", LOG_SIZE, least=1)))
+        return cls(
+            name or None,
+            log_size=int(parts.number("log_size", LOG_SIZE, least=1)),
+            expire_interval=parts.number("expire_interval", EXPIRE_INTERVAL, least=0),
+        )
 
 
 def _shared(name: str) -> MemoryData:
@@ -109,9 +124,9 @@ class MemoryDriver(Driver):
         """As `Driver.states`."""
         return await self._step(self._data.states)
 
-    async def get(self, collection: str, ids: Sequence[bytes]) -> list[Row]:
+    async def get(self, collection: str, ids: Sequence[bytes], *, version: int | None = None) -> list[Row]:
         """As `Driver.get`."""
-        return await self._step(lambda: self._data.get(collection, ids), large=len(ids) > LARGE_COMMIT)
+        return await self._step(lambda: self._data.get(collection, ids, version), large=len(ids) > LARGE_COMMIT)
 
     async def scan(
         self,
@@ -151,6 +166,10 @@ class MemoryDriver(Driver):
     ) -> int:
         """As `Driver.count`."""
         return await self._step(lambda: self._data.count(collection, index, ranges, version))
+
+    async def absent(self, collection: str, index: IndexRef, places: Sequence[Place]) -> list[Place]:
+        """As `Driver.absent`."""
+        return await self._step(lambda: self._data.absent(collection, index, places))
 
     async def apply(self, commit: Commit) -> Applied:
         """As `Driver.apply`."""

@@ -167,9 +167,9 @@ class MemoryData:
         """As `Driver.states`."""
         return [self.state(name) for name in self._collections]
 
-    def get(self, name: str, ids: Sequence[bytes]) -> list[Row]:
+    def get(self, name: str, ids: Sequence[bytes], version: int | None) -> list[Row]:
         """As `Driver.get`."""
-        documents = self._collection(name, None).documents
+        documents = self._collection(name, version).documents
         return [(id, *documents[id]) for id in dict.fromkeys(ids) if id in documents]
 
     def scan(
@@ -223,6 +223,13 @@ class MemoryData:
         collection = self._collection(name, version)
         return sum(collection.count(index, bounds) for bounds in ranges)
 
+    def absent(self, name: str, index: IndexRef, places: Sequence[Place]) -> list[Place]:
+        """As `Driver.absent`."""
+        table = self._collection(name, None).table(index)
+        if index.unique:
+            return [place for place in places if table.get(place[0]) != place[1]]
+        return [place for place in places if place[0] + place[1] not in table]
+
     def apply(self, commit: Commit) -> Applied:
         """As `Driver.apply`."""
         if commit.log is not None and (former := self._logged.get(commit.log.operation_id)) is not None:
@@ -238,6 +245,9 @@ class MemoryData:
             for number, _, id in collection.taken(commit.collections[name])
         ]:
             raise Refused(taken=taken)
+        for name, changes in commit.collections.items():
+            if changes.renamed is not None:
+                self._check_renamed(name, changes.renamed, commit)
         # Everything is checked: from here on nothing can fail half way.
         first = self.position() + 1
         dropped = 0
@@ -246,13 +256,24 @@ class MemoryData:
             if changes.dropped:
                 dropped += len(collection.documents)
                 self._collections.pop(name, None)
-            else:
+            elif changes.renamed is None:
                 collection.apply(changes, first)
                 self._collections[name] = collection
+        for name, changes in commit.collections.items():
+            if changes.renamed is not None:
+                self._collections[changes.renamed] = self._collections.pop(name)
         if commit.log is None:
             return Applied(0, dropped=dropped)
         self._append(first, commit.log)
         return Applied(first, dropped=dropped)
+
+    def _check_renamed(self, name: str, new_name: str, commit: Commit) -> None:
+        if name not in self._collections:
+            raise StaleCatalogue("the collection is not there")
+        target = self._collections.get(new_name)
+        goes = new_name in commit.collections and commit.collections[new_name].dropped
+        if target is not None and target.documents and not goes:
+            raise StaleCatalogue("the collection has documents")
 
     def _append(self, first: int, entry: LogEntry) -> None:
         logged = LoggedCommit(first, entry.size, entry.operation_id, entry.origin, entry.record)

@@ -6,22 +6,19 @@ connection: one connection writes, another one reads.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
-from ..contract.store import Atomicity, Capabilities
-from ..engine.driver import Applied, CollectionState, Commit, Driver, IndexRef, LoggedCommit, Page, Place, Row
+from ..contract.store import Atomicity, Capabilities, Progress
+from ..engine.expiry import INTERVAL as EXPIRE_INTERVAL
 from ..engine.store import LOG_SIZE, EngineStore
-from ..errors import InvalidURL, StoreClosed, UnsupportedOperation
-from ..query.bounds import Range
-from . import sqlite_reading, sqlite_writing
-from .sqlite_file import FileOptions, open_for_reading, open_for_writing, store_errors
+from ..errors import InvalidURL
+from .sqlite_driver import SQLiteDriver
+from .sqlite_file import FileOptions
 from .urls import StoreURL
-from .worker import Worker
 
-Result = TypeVar("Result")
+__all__ = ["SQLiteDriver", "SQLiteStore"]
 
 #: Seconds to wait for another process's lock, unless the URL says otherwise.
 TIMEOUT = 5.0
@@ -46,6 +43,8 @@ class SQLiteStore(EngineStore):
         Open a file that exists and write nothing.
     log_size : int
         Positions of the change log that are kept at least.
+    expire_interval : float
+        Seconds between two times that expired documents are removed; 0 for never.
     url : str, optional
         The address for messages.
     """
@@ -58,27 +57,38 @@ class SQLiteStore(EngineStore):
         timeout: float = TIMEOUT,
         read_only: bool = False,
         log_size: int = LOG_SIZE,
+        expire_interval: float = EXPIRE_INTERVAL,
         url: str | None = None,
     ) -> None:
         if synchronous not in SYNCHRONOUS:
             raise ValueError(f"synchronous is one of {', '.join(SYNCHRONOUS)}")
         shown = url if url is not None else f"sqlite:///{path}"
         options = FileOptions(Path(path).absolute(), shown, synchronous, timeout, read_only)
-        capabilities = Capabilities(atomic=Atomicity.STORE, durable=True, shared=True, change_log=True)
-        super().__init__(shown, SQLiteDriver(options), capabilities, log_size=log_size)
+        capabilities = Capabilities(
+            atomic=Atomicity.STORE,
+            durable=True,
+            shared=True,
+            change_log=True,
+            check=True,
+            backup=True,
+            vacuum=not read_only,
+        )
+        self._file = SQLiteDriver(options)
+        super().__init__(shown, self._file, capabilities, log_size=log_size, expire_interval=expire_interval)
 
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Make the store of a URL: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
 
-        Options are ``synchronous`` (``normal``, ``full``, ``off``), ``timeout`` in seconds, ``mode=ro`` and
-        ``log_size``. In file names ``%``, ``?`` and ``#`` are written ``%25``, ``%3F`` and ``%23``.
+        Options are ``synchronous`` (``normal``, ``full``, ``off``), ``timeout`` in seconds, ``mode=ro``,
+        ``log_size`` and ``expire_interval`` in seconds. In file names ``%``, ``?`` and ``#`` are written ``%25``,
+        ``%3F`` and ``%23``.
 
         Raises
         ------
         InvalidURL
         """
-        parts = StoreURL.parse(url, ["synchronous", "timeout", "mode", "log_size"])
+        parts = StoreURL.parse(url, ["synchronous", "timeout", "mode", "log_size", "expire_interval"])
         path = parts.path.removeprefix("/")
         if not url.partition("://")[2].startswith("/"):
             raise InvalidURL("write sqlite:///relative.db or sqlite:////absolute.db", store=parts.shown)
@@ -91,162 +101,26 @@ class SQLiteStore(EngineStore):
             timeout=parts.number("timeout", TIMEOUT, least=0),
             read_only="mode" in parts.options,
             log_size=int(parts.number("log_size", LOG_SIZE, least=1)),
+            expire_interval=parts.number("expire_interval", EXPIRE_INTERVAL, least=0),
             url=parts.shown,
         )
 
+    async def backup(
+        self, path: str | PathLike[str], progress: Progress | None = None, *, replace: bool = False
+    ) -> None:
+        """Copy the store as it is at this moment into a file, as `Store.backup`.
 
-class _ConnectionThread:
-    """A connection and the thread that alone uses it."""
+        The copy has mode 0600 and is a store of its own. Its parts, of which `progress` tells, are SQLite's pages.
+        """
+        await self.ready()
+        self._asked()
+        await self._file.back_up(Path(path).absolute(), progress, replace)
 
-    def __init__(self, name: str, options: FileOptions) -> None:
-        self._worker = Worker(name)
-        self._options = options
-        self._connection: sqlite3.Connection | None = None
+    async def vacuum(self) -> None:
+        """Give the space of what was deleted back, as `Store.vacuum`.
 
-    async def open(self, open_connection: Callable[[FileOptions], sqlite3.Connection]) -> None:
-        """Connect."""
-
-        def connect() -> None:
-            self._connection = open_connection(self._options)
-
-        await self._worker.run(connect)
-
-    async def run(self, step: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run one function on the connection."""
-
-        def on_connection() -> Result:
-            if self._connection is None:
-                raise StoreClosed("the store was closed", store=self._options.url)
-            with store_errors(self._options):
-                return step(self._connection)
-
-        return await self._worker.run(on_connection)
-
-    async def close(self) -> None:
-        """Let what was asked for finish, then disconnect."""
-
-        def disconnect() -> None:
-            if self._connection is not None:
-                connection, self._connection = self._connection, None
-                with store_errors(self._options):
-                    connection.close()
-
-        await self._worker.stop(disconnect)
-
-
-class SQLiteDriver(Driver):
-    """The engine's driver for one SQLite file.
-
-    Parameters
-    ----------
-    options : FileOptions
-    """
-
-    def __init__(self, options: FileOptions) -> None:
-        self._options = options
-        self._reader: _ConnectionThread | None = None
-        self._writer: _ConnectionThread | None = None
-
-    async def open(self) -> None:
-        """Open the file, creating it where there is none."""
-        reader = _ConnectionThread("atomodm-sqlite-read", self._options)
-        writer = _ConnectionThread("atomodm-sqlite-write", self._options)
-        try:
-            # The writer creates what the reader needs.
-            if not self._options.read_only:
-                await writer.open(open_for_writing)
-            await reader.open(open_for_reading)
-        except BaseException:
-            await reader.close()
-            await writer.close()
-            raise
-        self._reader, self._writer = reader, writer
-
-    async def close(self) -> None:
-        """Let what is running finish, then close the file."""
-        reader, writer, self._reader, self._writer = self._reader, self._writer, None, None
-        # The last connection to close tidies up, which only the writing one may.
-        if reader is not None:
-            await reader.close()
-        if writer is not None:
-            await writer.close()
-
-    async def _read(self, step: Callable[[sqlite3.Connection], Result]) -> Result:
-        if self._reader is None:
-            raise StoreClosed("the store was closed", store=self._options.url)
-        return await self._reader.run(step)
-
-    async def state(self, collection: str) -> CollectionState:
-        """As `Driver.state`."""
-        return await self._read(lambda connection: sqlite_reading.state(connection, collection))
-
-    async def states(self) -> list[CollectionState]:
-        """As `Driver.states`."""
-        return await self._read(sqlite_reading.states)
-
-    async def get(self, collection: str, ids: Sequence[bytes]) -> list[Row]:
-        """As `Driver.get`."""
-        return await self._read(lambda connection: sqlite_reading.get(connection, collection, ids))
-
-    async def scan(
-        self,
-        collection: str,
-        index: IndexRef | None,
-        ranges: Sequence[Range],
-        *,
-        limit: int,
-        after: Place | None = None,
-        reverse: bool = False,
-        version: int | None = None,
-    ) -> Page:
-        """As `Driver.scan`."""
-        return await self._read(
-            lambda connection: sqlite_reading.scan(
-                connection, collection, index, ranges, limit, after, reverse, version
-            )
-        )
-
-    async def entries(
-        self,
-        collection: str,
-        index: IndexRef,
-        ranges: Sequence[Range],
-        *,
-        limit: int,
-        after: Place | None = None,
-        version: int | None = None,
-    ) -> list[Place]:
-        """As `Driver.entries`."""
-        return await self._read(
-            lambda connection: sqlite_reading.entries(connection, collection, index, ranges, limit, after, version)
-        )
-
-    async def count(
-        self,
-        collection: str,
-        index: IndexRef | None,
-        ranges: Sequence[Range],
-        *,
-        limit: int | None = None,
-        version: int | None = None,
-    ) -> int:
-        """As `Driver.count`."""
-        return await self._read(
-            lambda connection: sqlite_reading.count(connection, collection, index, ranges, limit, version)
-        )
-
-    async def apply(self, commit: Commit) -> Applied:
-        """As `Driver.apply`."""
-        if self._options.read_only:
-            raise UnsupportedOperation("the store is open for reading only (mode=ro)", store=self._options.url)
-        if self._writer is None:
-            raise StoreClosed("the store was closed", store=self._options.url)
-        return await self._writer.run(lambda connection: sqlite_writing.apply(connection, commit))
-
-    async def position(self) -> int:
-        """As `Driver.position`."""
-        return await self._read(sqlite_reading.position)
-
-    async def log(self, since: int, limit: int) -> list[LoggedCommit]:
-        """As `Driver.log`."""
-        return await self._read(lambda connection: sqlite_reading.log(connection, since, limit))
+        It takes the file's size as free space meanwhile. Readers go on; writers wait.
+        """
+        await self.ready()
+        self._asked()
+        await self._file.vacuum()

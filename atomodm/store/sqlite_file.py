@@ -1,59 +1,19 @@
-"""Opens the files of SQLite stores: their layout and its version, their modes, and what SQLite says when it refuses."""
+"""Opens the files of SQLite stores: their modes, which file is open, and what SQLite says when it refuses."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import SchemaTooNew, StoreBusy, StoreCorrupt, StoreError, StoreUnavailable
-
-#: Marks a database file as ours: "atom" in the file's header.
-APPLICATION_ID: Final = 0x61746F6D
-#: The layout below. A file with a higher number was written by a newer version and is left alone.
-SCHEMA_VERSION: Final = 1
-
-SCHEMA: Final = (
-    """CREATE TABLE collections (
-        number INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        version INTEGER NOT NULL,
-        catalogue BLOB NOT NULL,
-        documents INTEGER NOT NULL)""",
-    # With a row id of its own a document of some kilobytes fills its page; as a part of the key it would not.
-    """CREATE TABLE documents (
-        number INTEGER PRIMARY KEY,
-        collection INTEGER NOT NULL,
-        id BLOB NOT NULL,
-        revision INTEGER NOT NULL,
-        data BLOB NOT NULL,
-        UNIQUE (collection, id))""",
-    """CREATE TABLE entries (
-        collection INTEGER NOT NULL,
-        index_number INTEGER NOT NULL,
-        key BLOB NOT NULL,
-        id BLOB NOT NULL,
-        PRIMARY KEY (collection, index_number, key, id)) WITHOUT ROWID""",
-    """CREATE TABLE claims (
-        collection INTEGER NOT NULL,
-        index_number INTEGER NOT NULL,
-        key BLOB NOT NULL,
-        id BLOB NOT NULL,
-        PRIMARY KEY (collection, index_number, key)) WITHOUT ROWID""",
-    """CREATE TABLE log (
-        last INTEGER PRIMARY KEY,
-        first INTEGER NOT NULL,
-        operation_id BLOB NOT NULL UNIQUE,
-        origin BLOB NOT NULL,
-        record BLOB NOT NULL)""",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
+from ..errors import OutcomeUnknown, SaveError, StoreBusy, StoreCorrupt, StoreError, StoreUnavailable
+from .sqlite_schema import LAYOUT, Layout, bring_up_to_date, check_readable, number_of, refuse_newer
+from .sqlite_waiting import Damaged, Patience, StillHeld, is_busy
 
 #: KiB of pages that a connection keeps.
 CACHE_KIB: Final = 16 * 1024
@@ -62,7 +22,9 @@ WAL_PAGES: Final = 4000
 #: Bytes to which the write-ahead log shrinks after a large batch.
 WAL_BYTES: Final = 64 * 1024 * 1024
 
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+#: Bytes of the smallest database: a page of the smallest size.
+SHORTEST: Final = 512
+
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _UNAVAILABLE = (
     sqlite3.SQLITE_CANTOPEN,
@@ -70,9 +32,14 @@ _UNAVAILABLE = (
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_READONLY,
 )
+
+#: Seconds for which a reader takes it that the file is still in its place.
+CHECK_INTERVAL: Final = 0.05
+
+#: Device and number of a file, which a name keeps only as long as it names the same file.
+Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +57,10 @@ class FileOptions:
         commits may be missing, but the file is sound; nothing is lost when only the program dies. ``"off"``: a power
         cut may destroy the file.
     timeout : float
-        Seconds to wait for another process's lock.
+        Seconds to wait for other processes' locks, for each request as a whole.
     read_only : bool
+    layout : Layout
+        What the file consists of.
     """
 
     path: Path
@@ -99,6 +68,84 @@ class FileOptions:
     synchronous: str
     timeout: float
     read_only: bool
+    layout: Layout = LAYOUT
+
+
+class StoreConnection(sqlite3.Connection):
+    """A connection that knows which file it has open.
+
+    A file that was deleted, moved or replaced stays open, and SQLite goes on writing into it although nobody will
+    ever read that.
+    """
+
+    options: FileOptions
+    _file: Identity
+    _log: Identity | None = None
+    _check_after = 0.0
+
+    def remember_files(self, before: Identity | None, *, with_log: bool) -> None:
+        """Note which files are open now, with the write-ahead log where this connection writes it.
+
+        Parameters
+        ----------
+        before : (int, int) or None
+            What the name stood for before it was opened.
+        with_log : bool
+
+        Raises
+        ------
+        StoreUnavailable
+            The file was replaced meanwhile.
+        """
+        found = _identity(os.fspath(self.options.path))
+        if found is None or found != before:
+            raise _moved(self.options)
+        self._file = found
+        if with_log:
+            self._log = _identity(f"{self.options.path}-wal")
+
+    def check_in_place(self) -> None:
+        """Raise `StoreUnavailable` when the store's name no longer stands for the open file.
+
+        A writer asks before each commit. What is committed in the moment before the file goes is gone with it, just as
+        what was committed before that.
+        """
+        path = os.fspath(self.options.path)
+        if _identity(path) != self._file or (self._log is not None and _identity(f"{path}-wal") != self._log):
+            raise _moved(self.options)
+
+    def check_in_place_at_times(self) -> None:
+        """As `check_in_place`, for readers: a little later, which costs them nothing."""
+        now = time.monotonic()
+        if now >= self._check_after:
+            self.check_in_place()
+            self._check_after = now + CHECK_INTERVAL
+
+    def check_layout(self) -> None:
+        """Raise `SchemaTooNew` when a newer version of atomodm changed the layout since the file was opened."""
+        refuse_newer(number_of(self, "user_version"), self.options.layout, self.options.url)
+
+
+def _identity(path: str) -> Identity | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _moved(options: FileOptions) -> StoreUnavailable:
+    return StoreUnavailable(
+        "the file was deleted, moved or replaced since it was opened; close the store and open it again",
+        store=options.url,
+    )
 
 
 @contextmanager
@@ -106,15 +153,29 @@ def store_errors(options: FileOptions) -> Iterator[None]:
     """Raise ours where SQLite raises its own."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, StillHeld) as error:
         raise _as_store_error(error, options) from error
+    except (Damaged, UnicodeDecodeError):
+        # Some messages of SQLite quote what is damaged, and cannot even be decoded.
+        raise _damaged(options) from None
 
 
-def _as_store_error(error: sqlite3.Error, options: FileOptions) -> StoreError:
-    # The low byte is the primary code, the others say more about it.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _BUSY:
-        return StoreBusy(f"another process held the lock for over {options.timeout:g} s", store=options.url)
+def _damaged(options: FileOptions) -> StoreCorrupt:
+    return StoreCorrupt("the file holds what no atomodm wrote; check() says more", store=options.url)
+
+
+def _as_store_error(error: sqlite3.Error | StillHeld, options: FileOptions) -> StoreError | SaveError:
+    if is_busy(error):
+        return StoreBusy(f"others held a lock for over {options.timeout:g} s", store=options.url)
+    extended = getattr(error, "sqlite_errorcode", 0)
+    if not extended and isinstance(error, sqlite3.OperationalError):
+        # Python's own complaint about text that is none, which it quotes.
+        return _damaged(options)
+    code = extended & 0xFF
+    if extended == sqlite3.SQLITE_IOERR_FSYNC:
+        return OutcomeUnknown("the disk did not confirm what was written", store=options.url)
+    if code == sqlite3.SQLITE_PROTOCOL:
+        return StoreBusy("others opened and closed the file over and over", store=options.url)
     if code in _CORRUPT:
         return StoreCorrupt(f"the file is no sound database: {error}", store=options.url)
     if code in _UNAVAILABLE:
@@ -122,47 +183,42 @@ def _as_store_error(error: sqlite3.Error, options: FileOptions) -> StoreError:
     return StoreError(f"SQLite: {error}", store=options.url)
 
 
-def open_for_writing(options: FileOptions) -> sqlite3.Connection:
-    """Open the store's file, creating it where there is none.
+def open_for_writing(options: FileOptions, patience: Patience) -> StoreConnection:
+    """Open the store's file, creating it where there is none and bringing an older layout forward.
 
     Raises
     ------
     StoreCorrupt, SchemaTooNew, StoreUnavailable, StoreBusy
     """
     _create_file(options)
-    with store_errors(options):
-        connection = _connect(options, "rw")
-        try:
-            _check_or_create_schema(connection, options)
-            # Text of PRAGMA statements takes no parameters; the word is one of three.
-            connection.execute(f"PRAGMA synchronous = {options.synchronous}")
-            connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+    before = _identity(os.fspath(options.path))
+
+    def prepare(connection: StoreConnection) -> None:
+        # Text of PRAGMA statements takes no parameters; the word is one of three.
+        connection.execute(f"PRAGMA synchronous = {options.synchronous}")
+        bring_up_to_date(connection, options.layout, options.url)
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        connection.remember_files(before, with_log=True)
+
+    return _open(options, "rw", prepare, patience)
 
 
-def open_for_reading(options: FileOptions) -> sqlite3.Connection:
+def open_for_reading(options: FileOptions, patience: Patience) -> StoreConnection:
     """Open the file of a store that is there.
 
     Raises
     ------
     StoreCorrupt, SchemaTooNew, StoreUnavailable, StoreBusy
     """
-    with store_errors(options):
-        connection = _connect(options, "ro" if options.read_only else "rw")
-        try:
-            connection.execute("BEGIN")
-            if not _is_ours(connection, options):
-                raise StoreCorrupt("the file is empty: it holds no store", store=options.url)
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA query_only = ON")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+    before = _identity(os.fspath(options.path))
+
+    def prepare(connection: StoreConnection) -> None:
+        check_readable(connection, options.layout, options.url)
+        connection.execute("PRAGMA query_only = ON")
+        connection.remember_files(before, with_log=False)
+
+    return _open(options, "ro" if options.read_only else "rw", prepare, patience)
 
 
 def _create_file(options: FileOptions) -> None:
@@ -176,71 +232,34 @@ def _create_file(options: FileOptions) -> None:
         raise StoreUnavailable(f"the file cannot be created: {error.strerror}", store=options.url) from None
 
 
-def _connect(options: FileOptions, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{options.path.as_uri()}?mode={mode}",
-        uri=True,
-        timeout=options.timeout,
-        isolation_level=None,
-        cached_statements=256,
-    )
-    try:
-        # Functions in a hostile file's schema do not run.
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    with closing(connection.execute(f"PRAGMA {name}")) as cursor:
-        return int(cursor.fetchone()[0])
-
-
-def _is_ours(connection: sqlite3.Connection, options: FileOptions) -> bool:
-    """Whether the file has our layout; False for an empty one. Called within a transaction.
-
-    Another process may be creating the layout: what is read must be of one moment.
-    """
-    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables and not application and not version:
-        return False
-    if application != APPLICATION_ID or version < 1:
-        raise StoreCorrupt("the file is an SQLite database but no atomodm store", store=options.url)
-    if version > SCHEMA_VERSION:
-        raise SchemaTooNew(
-            f"the file has layout {version}, this version of atomodm knows {SCHEMA_VERSION}; update atomodm",
-            store=options.url,
+def _open(
+    options: FileOptions, mode: str, prepare: Callable[[StoreConnection], None], patience: Patience
+) -> StoreConnection:
+    with store_errors(options):
+        if 0 < _size(options.path) < SHORTEST:
+            # SQLite would take it for an empty one and write over it.
+            raise StoreCorrupt("the file is no database: it is too short", store=options.url)
+        connection = sqlite3.connect(
+            f"{options.path.as_uri()}?mode={mode}",
+            uri=True,
+            # Waiting is done by `Patience`, for a request as a whole.
+            timeout=0,
+            isolation_level=None,
+            cached_statements=256,
+            factory=StoreConnection,
         )
-    return True
+        connection.options = options
 
+        def prepare_connection() -> None:
+            # Functions in a hostile file's schema do not run.
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            prepare(connection)
 
-def _check_or_create_schema(connection: sqlite3.Connection, options: FileOptions) -> None:
-    connection.execute("BEGIN")
-    found = _is_ours(connection, options)
-    connection.execute("COMMIT")
-    if not found:
-        _set_write_ahead_log(connection, options)
-        connection.execute("BEGIN IMMEDIATE")
-        # Another process may have been faster.
-        if not _is_ours(connection, options):
-            for statement in SCHEMA:
-                connection.execute(statement)
-        connection.execute("COMMIT")
-
-
-def _set_write_ahead_log(connection: sqlite3.Connection, options: FileOptions) -> None:
-    deadline = time.monotonic() + options.timeout
-    while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            # SQLite does not wait here, because two who wait for each other would wait for ever.
-            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+            # Almost any statement of these may meet a lock, and all may be repeated.
+            patience.attempt(prepare_connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from ..engine.driver import CollectionState, IndexRef, LoggedCommit, Page, Place, Row
 from ..errors import StaleCatalogue, TokenLost
 from ..query.bounds import Range
 from ..query.keys import HIGHEST, LOWEST
+from .sqlite_waiting import Damaged
 
 #: Bytes of documents after which a page of a scan ends.
 PAGE_BYTES: Final = 4 * 1024 * 1024
@@ -31,10 +32,10 @@ _SCAN: Final[dict[tuple[str, bool], str]] = {
     ("claims", False): _SCAN_CLAIMS + "e.key >= ? AND e.key < ? ORDER BY e.key LIMIT ?",
     ("claims", True): _SCAN_CLAIMS + "e.key >= ? AND e.key < ? ORDER BY e.key DESC LIMIT ?",
     ("documents", False): """
-        SELECT id, id, revision, data FROM documents
+        SELECT id, revision, data FROM documents
         WHERE collection = ? AND id >= ? AND id < ? ORDER BY id LIMIT ?""",
     ("documents", True): """
-        SELECT id, id, revision, data FROM documents
+        SELECT id, revision, data FROM documents
         WHERE collection = ? AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?""",
 }
 _ENTRIES: Final = {
@@ -54,10 +55,20 @@ _COUNT: Final = {
         for table in ("entries", "claims")
     },
 }
+_PRESENT: Final = {
+    table: f"SELECT 1 FROM {table} WHERE collection = ? AND index_number = ? AND key = ? AND id = ?"
+    for table in ("entries", "claims")
+}
 _GET: Final = """
     SELECT id, revision, data FROM documents
     WHERE collection = (SELECT number FROM collections WHERE name = ?) AND id """
+_GET_ONE: Final = """
+    SELECT id, revision, data FROM documents
+    WHERE collection = (SELECT number FROM collections WHERE name = ?1 AND version = ifnull(?2, version)) AND id = ?3"""
 _GET_MANY: Final = {size: _GET + f"IN ({', '.join('?' * size)})" for size in _IDS}
+
+_BYTES: Final = frozenset((bytes,))
+_INT: Final = frozenset((int,))
 
 Connection = sqlite3.Connection
 
@@ -79,24 +90,37 @@ def state(connection: Connection, name: str) -> CollectionState:
     row = connection.execute(
         "SELECT name, version, catalogue, documents FROM collections WHERE name = ?", (name,)
     ).fetchone()
-    return CollectionState(name) if row is None else CollectionState(*row)
+    return CollectionState(name) if row is None else _state(*row)
+
+
+def _state(name: Any, version: Any, catalogue: Any, documents: Any) -> CollectionState:
+    if type(name) is not str:
+        raise Damaged
+    _check_types((catalogue,), numbers=(version, documents))
+    return CollectionState(name, version, catalogue, documents)
 
 
 def states(connection: Connection) -> list[CollectionState]:
     """As `Driver.states`."""
-    return [
-        CollectionState(*row)
-        for row in connection.execute("SELECT name, version, catalogue, documents FROM collections")
-    ]
+    rows = connection.execute("SELECT name, version, catalogue, documents FROM collections").fetchall()
+    return [_state(*row) for row in rows]
 
 
-def get(connection: Connection, name: str, ids: Sequence[bytes]) -> list[Row]:
+def get(connection: Connection, name: str, ids: Sequence[bytes], version: int | None) -> list[Row]:
     """As `Driver.get`."""
     wanted = list(dict.fromkeys(ids))
     if len(wanted) == 1:
-        return connection.execute(_GET + "= ?", (name, wanted[0])).fetchall()
+        # One statement, and no second one as long as the document is there. Versions do not come back.
+        row = connection.execute(_GET_ONE, (name, version, wanted[0])).fetchone()
+        if row is None:
+            _collection(connection, name, version)
+            return []
+        if type(row[1]) is not int or type(row[2]) is not bytes:
+            raise Damaged
+        return [row]
     found: list[Row] = []
     with snapshot(connection):
+        _collection(connection, name, version)
         start = 0
         while start < len(wanted):
             size = _IDS[0] if len(wanted) - start <= _IDS[0] else _IDS[-1]
@@ -104,6 +128,9 @@ def get(connection: Connection, name: str, ids: Sequence[bytes]) -> list[Row]:
             filling = [None] * (size - len(part))
             found += connection.execute(_GET_MANY[size], (name, *part, *filling))
             start += size
+    if found:
+        ids, revisions, documents = zip(*found, strict=True)
+        _check_types(ids, documents, numbers=revisions)
     return found
 
 
@@ -120,7 +147,7 @@ def scan(
     """As `Driver.scan`."""
     with snapshot(connection):
         number = _collection(connection, name, version)
-        rows: list[tuple[bytes, bytes, int, bytes]] = []
+        rows: list[tuple[Any, ...]] = []
         size = 0
         table = _table(index)
         for bounds in ranges:
@@ -131,19 +158,21 @@ def scan(
             if places is None:
                 continue
             numbers = (number,) if index is None else (number, index.number)
-            cursor = connection.execute(_SCAN[table, reverse], (*numbers, *places, wanted))
-            fetched = _FETCHED_FIRST
-            while size < PAGE_BYTES and (part := cursor.fetchmany(fetched)):
-                rows += part
-                size += sum([len(row[3]) for row in part])
-                # As many of that size as there is room for.
-                fetched = max(1, min(limit, (PAGE_BYTES - size) * len(rows) // max(1, size)))
-            cursor.close()
+            # A cursor that is left open would keep the snapshot.
+            with closing(connection.execute(_SCAN[table, reverse], (*numbers, *places, wanted))) as cursor:
+                fetched = _FETCHED_FIRST
+                while size < PAGE_BYTES and (part := cursor.fetchmany(fetched)):
+                    rows += part
+                    size += _size_of(part)
+                    # As many of that size as there is room for.
+                    fetched = max(1, min(limit, (PAGE_BYTES - size) * len(rows) // max(1, size)))
     more = len(rows) >= limit or size >= PAGE_BYTES
     if not rows:
         return Page((), (), (), (), more)
-    keys, ids, revisions, documents = zip(*rows, strict=True)
-    return Page(keys, ids, revisions, documents, more)
+    # Documents without an index are in the order of their ids.
+    *keys, ids, revisions, documents = zip(*rows, strict=True)
+    _check_types(*keys, ids, documents, numbers=revisions)
+    return Page(keys[0] if keys else ids, ids, revisions, documents, more)
 
 
 def entries(
@@ -166,7 +195,21 @@ def entries(
             places = _places(table, bounds, after, False)
             if places is not None:
                 found += connection.execute(_ENTRIES[table], (number, index.number, *places, limit - len(found)))
+    _check_types(*zip(*found, strict=True))
     return found
+
+
+def _size_of(rows: Iterable[tuple[Any, ...]]) -> int:
+    try:
+        return sum([len(row[-1]) for row in rows])
+    except TypeError:
+        raise Damaged from None
+
+
+def _check_types(*columns: Iterable[Any], numbers: Iterable[Any] = ()) -> None:
+    """Raise `Damaged` unless columns hold bytes, and `numbers` integers: SQLite puts any type into any column."""
+    if not (all(_BYTES.issuperset(map(type, column)) for column in columns) and _INT.issuperset(map(type, numbers))):
+        raise Damaged
 
 
 def _places(table: str, bounds: Range, after: Place | None, reverse: bool) -> tuple[Any, ...] | None:
@@ -210,6 +253,18 @@ def count(
         return found
 
 
+def absent(connection: Connection, name: str, index: IndexRef, places: Sequence[Place]) -> list[Place]:
+    """As `Driver.absent`."""
+    with snapshot(connection):
+        number = _collection(connection, name, None)
+        statement = _PRESENT[_table(index)]
+        return [
+            (key, id)
+            for key, id in places
+            if connection.execute(statement, (number, index.number, key, id)).fetchone() is None
+        ]
+
+
 def position(connection: Connection) -> int:
     """As `Driver.position`."""
     (last,) = connection.execute("SELECT max(last) FROM log").fetchone()
@@ -221,20 +276,20 @@ def log(connection: Connection, since: int, limit: int) -> list[LoggedCommit]:
     with snapshot(connection):
         row = connection.execute("SELECT first FROM log ORDER BY last LIMIT 1").fetchone()
         oldest = 1 if row is None else row[0]
+        _check_types(numbers=(oldest,))
         if not oldest - 1 <= since <= position(connection):
             raise TokenLost("the change log does not reach back to that position")
         found: list[LoggedCommit] = []
         positions = 0
-        cursor = connection.execute(
-            "SELECT first, last, operation_id, origin, record FROM log WHERE last > ? ORDER BY last", (since,)
-        )
-        for first, last, operation_id, origin, record in cursor:
-            size = last - first + 1
-            found.append(LoggedCommit(first, size, operation_id, origin, record))
-            positions += size
-            if positions >= limit:
-                break
-        cursor.close()
+        statement = "SELECT first, last, operation_id, origin, record FROM log WHERE last > ? ORDER BY last"
+        with closing(connection.execute(statement, (since,))) as cursor:
+            for first, last, operation_id, origin, record in cursor:
+                _check_types((operation_id, origin, record), numbers=(first,))
+                size = last - first + 1
+                found.append(LoggedCommit(first, size, operation_id, origin, record))
+                positions += size
+                if positions >= limit:
+                    break
         return found
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..engine.driver import Applied, CollectionChanges, Commit, EntryRow, LogEntry, Refused
 from ..errors import StaleCatalogue
+from .sqlite_file import StoreConnection
 from .sqlite_reading import position
+from .sqlite_waiting import Damaged, Patience
+
+Result = TypeVar("Result")
 
 _INSERT: Final = "INSERT INTO documents (collection, id, revision, data) VALUES (?, ?, ?, ?)"
 _UPDATE: Final = "UPDATE documents SET revision = ?, data = ? WHERE collection = ? AND id = ? AND revision = ?"
@@ -29,29 +33,39 @@ class _Doubt(Exception):
     """A commit did not do all that it should: something in it is refused."""
 
 
-def apply(connection: sqlite3.Connection, commit: Commit) -> Applied:
+def apply(connection: StoreConnection, commit: Commit, patience: Patience) -> Applied:
     """As `Driver.apply`.
 
     The statements carry the conditions, so that a commit that nothing speaks against is not checked beforehand. One
     that fails is undone and checked document by document, to say what is wrong.
     """
     try:
-        return _in_transaction(connection, lambda: _Application(connection, commit).run(careful=False))
-    except (_Doubt, sqlite3.IntegrityError):
-        return _in_transaction(connection, lambda: _Application(connection, commit).run(careful=True))
+        return in_transaction(connection, patience, lambda: _Application(connection, commit).run(careful=False))
+    except (_Doubt, StaleCatalogue, sqlite3.IntegrityError):
+        return in_transaction(connection, patience, lambda: _Application(connection, commit).run(careful=True))
 
 
-def _in_transaction(connection: sqlite3.Connection, function: Callable[[], Applied]) -> Applied:
-    connection.execute("BEGIN IMMEDIATE")
+def in_transaction(connection: StoreConnection, patience: Patience, function: Callable[[], Result]) -> Result:
+    """Run a function that writes, and commit what it wrote.
+
+    Raises
+    ------
+    StoreUnavailable
+        The file is no longer the one that was opened; nothing was written.
+    SchemaTooNew
+    """
+    patience.attempt(lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
-        applied = function()
+        connection.check_layout()
+        result = function()
+        connection.check_in_place()
         connection.execute("COMMIT")
     except BaseException:
         # A full disk ends the transaction by itself.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return applied
+    return result
 
 
 class _Application:
@@ -64,7 +78,8 @@ class _Application:
 
     def run(self, *, careful: bool) -> Applied:
         entry = self._commit.log
-        if entry is not None and (former := self._former(entry)) is not None:
+        # Without a look beforehand, a commit that the log has fails: its operation id is unique there.
+        if careful and entry is not None and (former := self._former(entry)) is not None:
             return former
         for name, changes in self._commit.collections.items():
             self._find_collection(name, changes)
@@ -75,8 +90,11 @@ class _Application:
         for name, changes in self._commit.collections.items():
             if changes.dropped:
                 dropped += self._drop(name)
-            else:
+            elif changes.renamed is None:
                 self._change(name, changes, first)
+        for name, changes in self._commit.collections.items():
+            if changes.renamed is not None:
+                self._rename(name, changes.renamed)
         if entry is None:
             return Applied(0, dropped=dropped)
         self._append(first, entry)
@@ -125,7 +143,11 @@ class _Application:
 
     def _revision(self, number: int | None, id: bytes) -> int:
         row = self._connection.execute(_REVISION, (number, id)).fetchone()
-        return 0 if row is None else int(row[0])
+        if row is None:
+            return 0
+        if type(row[0]) is not int:
+            raise Damaged
+        return row[0]
 
     def _taken(self, name: str, changes: CollectionChanges) -> Iterator[EntryRow]:
         number = self._numbers.get(name)
@@ -212,6 +234,17 @@ class _Application:
         execute("DELETE FROM claims WHERE collection = ?", (number,))
         execute("DELETE FROM collections WHERE number = ?", (number,))
         return documents
+
+    def _rename(self, name: str, new_name: str) -> None:
+        number = self._numbers.get(name)
+        if number is None:
+            raise StaleCatalogue("the collection is not there")
+        row = self._connection.execute("SELECT documents FROM collections WHERE name = ?", (new_name,)).fetchone()
+        if row is not None:
+            if row[0]:
+                raise StaleCatalogue("the collection has documents")
+            self._drop(new_name)
+        self._connection.execute("UPDATE collections SET name = ? WHERE number = ?", (new_name, number))
 
     def _append(self, first: int, entry: LogEntry) -> None:
         last = first + entry.size - 1

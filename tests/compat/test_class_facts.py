@@ -28,7 +28,7 @@ def test_a_name_in_the_class_body_wins() -> None:
 async def test_the_name_names_the_collection_and_tags_references(store: Store) -> None:
     named = facts.Named(name="a")
     await named.save()
-    assert await store.list_collections() == ["facts.named"]
+    assert await store.list_collection_names() == ["facts.named"]
     assert named.__getstate__()["__model__"] == "facts.named"
     assert facts.Named.serializer.flatten(named) == {"_id": named._id, "__model__": "facts.named"}
 
@@ -51,7 +51,7 @@ async def test_members_that_the_fields_leave_out_are_not_stored(store: Store) ->
 async def test_meta_name_sets_the_collection_and_leaves_the_tags_distinct(store: Store) -> None:
     await facts.SharesCollection(name="a").save()
     await facts.SharesCollectionToo(name="b", size=2).save()
-    assert await store.list_collections() == ["shared.things"]
+    assert await store.list_collection_names() == ["shared.things"]
     documents = await facts.SharesCollection.objects.find({}).to_list()
     assert {document["name"]: document["__model__"] for document in documents} == {
         "a": "tests.zoo.facts.SharesCollection",

@@ -136,8 +136,8 @@ async def test_a_manager_class_of_ones_own_has_a_database_of_its_own(store: Stor
     await Author(name="there").save()
     assert InSecond.objects.store is second
     assert Author.objects.store is store
-    assert await second.list_collections() == [InSecond.__model__]
-    assert await store.list_collections() == ["wiki.Author"]
+    assert await second.list_collection_names() == [InSecond.__model__]
+    assert await store.list_collection_names() == ["wiki.Author"]
     assert InSecond not in NoSQLModelManager.instance().proxies
     assert InSecond in SecondManager.instance().proxies
 

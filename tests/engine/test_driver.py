@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from atomodm.engine import (
     CollectionChanges,
+    CollectionState,
     Commit,
     Driver,
     EntryRow,
@@ -21,7 +22,7 @@ from atomodm.engine import (
     Refused,
 )
 from atomodm.errors import StaleCatalogue, StoreClosed, TokenLost
-from atomodm.query.bounds import Range
+from atomodm.query.ranges import EVERYTHING, Range
 from atomodm.store.memory import MemoryDriver
 from atomodm.store.memory_data import MemoryData
 from atomodm.store.sqlite import SQLiteDriver
@@ -214,6 +215,47 @@ async def test_a_dropped_collection_is_gone_and_its_catalogue_version_does_not_c
     await driver.apply(Commit({"c": CollectionChanges(0, catalogue=b"y")}, logged()))
     assert (await driver.state("c")).version not in (0, former)
     assert await driver.count("c", PLAIN, [(b"", b"\xff")]) == 0
+
+
+async def test_a_renamed_collection_keeps_everything(driver: Driver) -> None:
+    await put(driver, {b"a": b"A", b"b": b"B"}, [(1, b"k\0", b"a"), (2, b"k\0", b"b")])
+    await driver.apply(Commit({"c": CollectionChanges(0, catalogue=b"x")}, logged()))
+    state = await driver.state("c")
+    await driver.apply(Commit({"c": CollectionChanges(state.version, renamed="d")}, logged()))
+    assert await driver.state("c") == CollectionState("c")
+    assert await driver.state("d") == CollectionState("d", state.version, b"x", 2)
+    assert {(id, document) for id, _, document in await driver.get("d", [b"a", b"b"])} == {(b"a", b"A"), (b"b", b"B")}
+    for index in (PLAIN, UNIQUE):
+        assert len((await driver.scan("d", index, [EVERYTHING], limit=9, version=state.version)).keys) == 1
+
+
+async def test_a_collection_takes_the_place_of_one_that_goes_or_has_no_documents(driver: Driver) -> None:
+    async def rename(*, dropped: bool = False) -> None:
+        changes = {"c": CollectionChanges(0, renamed="d"), "d": CollectionChanges(0, dropped=dropped)}
+        await driver.apply(Commit(changes, logged()))
+
+    inserted = CollectionChanges(0, inserts=[(b"other", b"", 0)])
+    await put(driver, {b"a": b"A"})
+    await driver.apply(Commit({"d": inserted}, logged()))
+    with pytest.raises(StaleCatalogue):
+        await rename()
+    assert [(state.name, state.documents) for state in sorted(await driver.states(), key=str)] == [("c", 1), ("d", 1)]
+    await rename(dropped=True)
+    assert [(state.name, state.documents) for state in await driver.states()] == [("d", 1)]
+    assert [row[0] for row in await driver.get("d", [b"a", b"other"])] == [b"a"]
+    await put(driver, {b"z": b"Z"})
+    revision = (await driver.get("d", [b"a"]))[0][1]
+    await driver.apply(Commit({"d": CollectionChanges(0, deletes=[(b"a", revision)])}, logged()))
+    await rename()
+    assert [row[0] for row in await driver.get("d", [b"a", b"z"])] == [b"z"]
+
+
+async def test_a_collection_that_is_not_there_is_not_renamed(driver: Driver) -> None:
+    await put(driver, {b"a": b"A"})
+    changes = {"nothing": CollectionChanges(0, renamed="c"), "c": CollectionChanges(0, dropped=True)}
+    with pytest.raises(StaleCatalogue):
+        await driver.apply(Commit(changes, logged()))
+    assert [row[2] for row in await driver.get("c", [b"a"])] == [b"A"]
 
 
 async def test_an_operation_id_in_the_log_is_not_applied_again(driver: Driver) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,17 +17,19 @@ from hypothesis import strategies as st
 from atomodm.breathing import SLICE, Breather
 from atomodm.contract import ChangeKind, IndexSpec
 from atomodm.encoding import decode, encode
-from atomodm.engine import CollectionChanges, CollectionState, LoggedCommit
+from atomodm.engine import CollectionChanges, CollectionState, IndexRef, LoggedCommit
 from atomodm.engine.catalogue import FORMAT, Catalogue, Index
 from atomodm.engine.document_queue import DocumentQueue
-from atomodm.engine.entries import add_entries, affected, document_keys
+from atomodm.engine.entries import add_entries, affected, document_entries
 from atomodm.engine.record import Effect, change_entries, decode_record, encode_record, log_size, outcome
 from atomodm.engine.sorting import KEPT_BYTES, RUN, Sorter
-from atomodm.errors import SchemaTooNew
-from atomodm.query.keys import encode_key
+from atomodm.errors import InvalidIndexKey, SchemaTooNew
+from atomodm.query.evaluator import compile_filter
+from atomodm.query.keys import NULL_KEY, descending, encode_key
+from atomodm.query.nodes import ALL
 
 
-def index(path: str, **options: bool) -> Index:
+def index(path: str, **options: Any) -> Index:
     complete = options.pop("complete", True)
     return Index(1, IndexSpec(name=path, fields=((path, 1),), **options), complete=complete)
 
@@ -36,7 +40,7 @@ def index(path: str, **options: bool) -> Index:
 def test_a_catalogue_is_stored_and_read() -> None:
     catalogue = Catalogue("c", 7).with_new(IndexSpec(name="a_1", fields=(("a", 1),), unique=True))
     catalogue = catalogue.with_new(IndexSpec(name="b_-1", fields=(("b", -1),), sparse=True))
-    catalogue = catalogue.with_index(Index(1, catalogue.indexes[0].spec, complete=True, multikey=True))
+    catalogue = catalogue.with_index(Index(1, catalogue.indexes[0].spec, complete=True, multikey=frozenset({0})))
     assert Catalogue.of(CollectionState("c", 7, catalogue.encode(), 5)) == catalogue
     assert Catalogue.of(CollectionState("c")) == Catalogue("c")
 
@@ -53,6 +57,80 @@ def test_a_catalogue_of_a_newer_version_is_refused() -> None:
     stored = decode(Catalogue("c").encode()) | {"format": FORMAT + 1}
     with pytest.raises(SchemaTooNew):
         Catalogue.of(CollectionState("c", 7, encode(stored), 0))
+
+
+def test_a_catalogue_keeps_all_that_an_index_was_declared_with() -> None:
+    spec = IndexSpec(name="x", fields=(("a", 1), ("b.c", -1)), sparse=True, partial=None, expire_after=None)
+    partial = IndexSpec(name="y", fields=(("a", -1),), partial={"a": {"$gt": 1}, "b": None}, expire_after=9)
+    catalogue = Catalogue("c", 7).with_new(spec).with_new(partial).with_new(spec).without(3)
+    catalogue = catalogue.with_index(catalogue.indexes[0].with_multikey({1}).with_multikey({0}))
+    found = Catalogue.of(CollectionState("c", 7, catalogue.encode(), 5))
+    assert found == catalogue
+    assert found.indexes[0].multikey == {0, 1}
+    assert found.indexes[1].reads == {"a", "b"}
+    assert found.cleared == (IndexRef(3, False),)
+
+
+def test_a_catalogue_of_the_first_format_is_read() -> None:
+    def index_of(number: int, direction: int, multikey: bool) -> dict[str, Any]:
+        fields = [["a", direction]]
+        flags = {"unique": True, "sparse": False, "complete": True, "multikey": multikey}
+        return {"number": number, "name": str(number), "fields": fields, **flags}
+
+    stored = {
+        "format": 1,
+        "next_number": 4,
+        "indexes": [index_of(1, 1, True), index_of(2, 1, False), index_of(3, -1, False)],
+    }
+    catalogue = Catalogue.of(CollectionState("c", 7, encode(stored), 5))
+    assert [(found.number, found.multikey) for found in catalogue] == [(1, frozenset({0})), (2, frozenset())]
+    # The keys of a descending index were ascending then.
+    assert catalogue.cleared == (IndexRef(3, True),)
+    assert catalogue.next_number == 4
+
+
+def test_documents_are_alive_until_their_time_by_any_index_is_over() -> None:
+    def expiring(path: str, seconds: int, **options: Any) -> IndexSpec:
+        return IndexSpec(name=path, fields=((path, 1),), expire_after=seconds, **options)
+
+    catalogue = Catalogue("c").with_new(expiring("a", 10)).with_new(expiring("b", 0, partial={"x": 1}))
+    assert catalogue.alive(0) == ALL
+    for found in catalogue:
+        catalogue = catalogue.with_index(replace(found, complete=True))
+    is_alive = compile_filter(catalogue.alive(1_000_000))
+    at = datetime(1970, 1, 1) + timedelta(seconds=990)
+    late = at + timedelta(milliseconds=1)
+    assert [is_alive({"a": value}) for value in (at, late, [late, at], None, "x")] == [False, True, False, True, True]
+    assert [is_alive({"b": at, "x": x}) for x in (1, 2)] == [False, True]
+    assert is_alive({})
+
+
+def test_an_index_over_several_paths_has_joined_keys() -> None:
+    spec = IndexSpec(name="x", fields=(("a", 1), ("b", -1)))
+    two = Index(1, spec)
+    joined = encode_key("x") + descending(encode_key(5))
+    assert two.entries({"a": "x", "b": 5}) == ([joined], frozenset())
+    assert two.keys({"a": "x"}) == [encode_key("x") + descending(NULL_KEY)]
+    assert two.entries({"a": ["x", "y", "x"], "b": 5})[1] == {0}
+    with pytest.raises(InvalidIndexKey):
+        two.entries({"a": [1], "b": [5]})
+    keys, several = two.entries({"a": "x", "b": [1, 2, None]})
+    assert keys == [encode_key("x") + descending(encode_key(value)) for value in (2, 1, None)]
+    assert several == {1}
+    sparse = Index(1, replace(spec, sparse=True))
+    assert sparse.keys({}) == []
+    assert sparse.keys({"a": None}) == two.keys({})
+    partial = Index(1, replace(spec, partial={"c": 1}))
+    assert partial.keys({"a": "x", "b": 5, "c": 1}) == [joined]
+    assert partial.keys({"a": "x", "b": 5}) == []
+
+
+def test_a_sparse_index_has_what_an_array_has_of_a_path() -> None:
+    document = {"s": [{"x": 1}, {"y": 2}, {}]}
+    assert index("s.x", sparse=True).keys(document) == [encode_key(1)]
+    assert index("s.x").keys(document) == [NULL_KEY, encode_key(1)]
+    several = Index(1, IndexSpec(name="x", fields=(("s.x", 1), ("s.y", 1)), sparse=True))
+    assert several.keys(document) == [NULL_KEY + encode_key(2), encode_key(1) + NULL_KEY]
 
 
 # -- entries -----------------------------------------------------------------------------------------------------------
@@ -75,6 +153,8 @@ def test_a_catalogue_of_a_newer_version_is_refused() -> None:
 )
 def test_an_index_is_affected_by_changes_that_may_reach_its_path(path: str, changed: str, expected: bool) -> None:
     assert bool(affected([index(path)], ["x", changed])) is expected
+    filtered = Index(1, IndexSpec(name="x", fields=(("y", 1), ("z", 1)), partial={path: 1}), complete=True)
+    assert bool(affected([filtered], ["x", changed])) is expected
     # One that is being built may lack what did not change.
     assert affected([index(path, complete=False)], [changed])
 
@@ -82,8 +162,8 @@ def test_an_index_is_affected_by_changes_that_may_reach_its_path(path: str, chan
 def test_only_what_differs_is_written() -> None:
     changes = CollectionChanges(0)
     indexes = [index("a")]
-    old, new = (document_keys(indexes, {"a": tags}) for tags in (["x", "y"], ["y", "z"]))
-    assert add_entries(changes, indexes, b"id", old, new) == indexes
+    old, new = (document_entries(indexes, {"a": tags}) for tags in (["x", "y"], ["y", "z"]))
+    assert add_entries(changes, indexes, b"id", old, new) == {1: {0}}
     assert (changes.removed, changes.added) == ([(1, encode_key("x"), b"id")], [(1, encode_key("z"), b"id")])
     assert (changes.released, changes.claimed) == ([], [])
 
@@ -91,7 +171,7 @@ def test_only_what_differs_is_written() -> None:
 def test_everything_is_written_to_an_index_that_is_being_built() -> None:
     changes = CollectionChanges(0)
     indexes = [index("a", complete=False, unique=True)]
-    keys = document_keys(indexes, {"a": "x"})
+    keys = document_entries(indexes, {"a": "x"})
     add_entries(changes, indexes, b"id", keys, keys)
     assert changes.claimed == [(1, encode_key("x"), b"id")]
     assert changes.released == []

@@ -13,6 +13,7 @@ from atomodm.encoding import decode_all
 from atomodm.engine import sorting
 from atomodm.errors import StaleCatalogue
 from atomodm.query.changes import Changes
+from atomodm.query.filters import parse_filter
 from atomodm.query.nodes import ALL, And, Compare, Node, Operator
 from atomodm.store import create_store
 from atomodm.testing.contract.stores import find_all, insert_all
@@ -109,3 +110,66 @@ async def test_a_filter_that_few_documents_match_is_answered_in_few_requests(sto
     both = And((Compare("age", Operator.GTE, 19_990), Compare("age", Operator.LT, 19_995)))
     assert len(await find_all(store, "large", both)) == 5
     assert store.requests - before <= 25
+
+
+async def test_a_union_goes_on_under_a_new_catalogue(store: Store) -> None:
+    await store.ensure_indexes("c", [IndexSpec(name="name_1", fields=[("name", 1)])])
+    await insert_all(store, "c", [{"_id": 1000 + number, "name": number} for number in range(50)])
+    filter = parse_filter({"$or": [{"age": {"$lt": 30}}, {"name": {"$gte": 10}}, {"_id": {"$gt": 1045}}]})
+    found: list[Any] = []
+    async with aclosing(store.find("c", Find(filter=filter, batch_size=10))) as chunks:
+        async for chunk in chunks:
+            found += found_in(chunk)
+            await store.ensure_indexes("c", [IndexSpec(name=f"x{len(found)}", fields=[(f"x{len(found)}", 1)])])
+    assert sorted(found) == [*range(30), *range(1010, 1050)]
+
+
+async def test_what_is_merged_goes_on_under_a_new_catalogue(store: Store) -> None:
+    await store.ensure_indexes("c", [IndexSpec(name="kind_age", fields=[("kind", 1), ("age", 1)])])
+    await insert_all(store, "c", [{"_id": 1000 + number, "kind": number % 3, "age": number} for number in range(90)])
+    filter = parse_filter({"kind": {"$in": [0, 2]}})
+    found: list[Any] = []
+    find = Find(filter=filter, sort=[("age", 1)], limit=70, batch_size=5)
+    assert (await store.explain("c", find)).access == "merge"
+    async with aclosing(store.find("c", find)) as chunks:
+        async for chunk in chunks:
+            found += found_in(chunk)
+            await store.ensure_indexes("c", [IndexSpec(name=f"x{len(found)}", fields=[(f"x{len(found)}", 1)])])
+    assert found == [1000 + number for number in range(90) if number % 3 != 1]
+
+
+async def test_documents_that_two_indexes_have_in_common_are_evaluated_when_they_are_read() -> None:
+    store = create_store("memory://")
+    await store.open()
+    await store.ensure_indexes("c", [IndexSpec(name=name, fields=[(name, 1)]) for name in ("two", "three")])
+    for start in range(0, 15_000, 5000):
+        documents = [{"_id": number, "two": number % 2, "three": number % 3} for number in range(start, start + 5000)]
+        await insert_all(store, "c", documents)
+    find = Find(filter=parse_filter({"two": 1, "three": 2}), batch_size=100)
+    assert (await store.explain("c", find)).access == "intersection"
+    found: list[Any] = []
+    changed: set[int] = set()
+    async with aclosing(store.find("c", find)) as chunks:
+        async for chunk in chunks:
+            documents = decode_all(chunk.documents)
+            assert all(document["two"] == 1 and document["three"] == 2 for document in documents)
+            if not found:
+                await store.ensure_indexes("c", [IndexSpec(name="new", fields=[("new", 1)])])
+            found += [document["_id"] for document in documents]
+            near, far = found[-1] + 600, found[-1] + 6000
+            changed |= {near, far}
+            for id in (near, far):
+                if id < 15_000:
+                    await store.write(Batch([Patch("c", id, Changes(set={"two": 7}))]))
+    expected = [id for id in range(15_000) if id % 6 == 5]
+    assert len(set(found)) == len(found)
+    assert [id for id in found if id not in changed] == [id for id in expected if id not in changed]
+    await store.close()
+
+
+async def test_a_page_begins_where_the_last_one_ended_however_many_values_are_asked_for(store: Store) -> None:
+    wanted = list(range(0, 100, 2))
+    for way in (1, -1):
+        find = Find(filter=parse_filter({"age": {"$in": wanted}}), sort=[("age", way)], batch_size=3)
+        found = [id async for chunk in store.find("c", find) for id in found_in(chunk)]
+        assert found == wanted[::way]

@@ -249,7 +249,7 @@ async def test_a_second_manager_class_has_its_own_database() -> None:
             await Node.objects.create(name="n")
             assert Elsewhere.objects.store is second
             assert Node.objects.store is first
-            assert await second.list_collections() == [Elsewhere.__model__]
+            assert await second.list_collection_names() == [Elsewhere.__model__]
             assert MANAGER.database is first
             assert OtherManager.instance().proxies.keys() == {Elsewhere}
 
@@ -275,7 +275,7 @@ async def test_meta_store_keeps_a_model_in_a_database_of_its_own() -> None:
         await ByURL.objects.create(name="b")
         assert Archived.objects.store is archive
         assert ByURL.objects.store is ByURL.objects.store
-        assert await store.list_collections() == []
+        assert await store.list_collection_names() == []
         assert await Archived.objects.count() == 1
         await MANAGER.close()
         assert archive.is_open

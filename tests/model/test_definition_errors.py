@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -71,7 +72,43 @@ def test_a_tag_that_means_nothing_is_refused_with_model_and_member(tags: dict[st
 def test_meta_indexes_name_stored_members() -> None:
     with pytest.raises(ModelDefinitionError, match="nam"):
         spec_of(make_model({"name": Str()}, {"indexes": ["nam"]}))
-    assert spec_of(make_model({"name": Str()}, {"indexes": ["name"]})).by_name["name"].index
+    with pytest.raises(ModelDefinitionError, match="nam"):
+        spec_of(make_model({"name": Str()}, {"indexes": [["name", "-nam__first"]]}))
+    model = make_model({"name": Str()}, {"indexes": ["name", "-_id", ["name", "-_id"]]})
+    assert spec_of(model).options.indexes == ("name", "-_id", ["name", "-_id"])
+
+
+@pytest.mark.parametrize("indexes", ["name", [""], [[]], [["name", 1]], [None], [1], [{"name": 1}]])
+def test_meta_indexes_are_names_or_describe_an_index(indexes: object) -> None:
+    with pytest.raises(ModelDefinitionError, match="indexes"):
+        make_model({"name": Str()}, {"indexes": indexes})
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"index": 2},
+        {"index": "yes"},
+        {"index": 1.0},
+        {"sparse": True},
+        {"sparse": 1, "index": True},
+        {"expires": -1},
+        {"expires": True},
+        {"expires": "soon"},
+        {"expires": 2**31},
+        {"expires": 60, "primary_key": True},
+    ],
+)
+def test_tags_of_indexes_say_what_they_take(tags: dict[str, object]) -> None:
+    with pytest.raises(ModelDefinitionError):
+        spec_of(make_model({"when": Typed(datetime).tag(**tags)}))
+
+
+def test_only_dates_expire() -> None:
+    with pytest.raises(ModelDefinitionError, match="date"):
+        spec_of(make_model({"when": Str().tag(expires=60)}))
+    field = spec_of(make_model({"when": Typed(datetime).tag(expires=timedelta(minutes=1))})).by_name["when"]
+    assert (field.index, field.expires) == (1, 60)
 
 
 def test_two_members_cannot_share_a_stored_name() -> None:

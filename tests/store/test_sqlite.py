@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from atomodm.errors import (
     SchemaTooNew,
     StoreBusy,
     StoreCorrupt,
+    StoreError,
     StoreUnavailable,
     UnsupportedOperation,
 )
@@ -29,6 +30,7 @@ from atomodm.query.changes import Changes
 from atomodm.query.nodes import Compare, Operator
 from atomodm.store import create_store
 from atomodm.store.sqlite import SQLiteStore
+from atomodm.store.sqlite_file import StoreConnection
 from atomodm.testing.contract.stores import find_all, ids, insert_all, read
 from tests.requirements import need_store
 
@@ -136,7 +138,7 @@ async def test_synchronous_is_normal_by_default(path: Path) -> None:
 async def setting(store: Store, name: str) -> Any:
     assert isinstance(store, SQLiteStore)
     writer = store._driver._writer  # type: ignore[attr-defined]
-    return await writer.run(lambda connection: connection.execute(f"PRAGMA {name}").fetchone()[0])
+    return await writer.run(lambda connection, patience: connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -170,9 +172,9 @@ async def test_a_file_is_in_write_ahead_mode_and_trusts_no_schema(path: Path) ->
 
 async def test_extensions_cannot_be_loaded(path: Path) -> None:
     store = await opened(f"sqlite:///{path}")
-    writer = store._driver._writer  # type: ignore[attr-defined]
-    with pytest.raises(Exception, match="not authorized"):
-        await writer.run(lambda connection: connection.execute("SELECT load_extension('x')"))
+    for thread in (store._driver._writer, store._driver._reader):  # type: ignore[attr-defined]
+        with pytest.raises(StoreError, match="not authorized"):
+            await thread.run(lambda connection, patience: connection.execute("SELECT load_extension('x')"))
     await store.close()
 
 
@@ -388,6 +390,34 @@ async def test_names_and_values_never_become_statements(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables == {"collections", "documents", "entries", "claims", "log"}
+
+
+async def test_no_statement_holds_a_name_or_a_value(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statements: set[str] = set()
+    for name in ("execute", "executemany"):
+
+        def recording(connection: StoreConnection, statement: str, *rest: Any, name: str = name) -> sqlite3.Cursor:
+            statements.add(statement)
+            method: Callable[..., sqlite3.Cursor] = getattr(super(StoreConnection, connection), name)
+            return method(statement, *rest)
+
+        monkeypatch.setattr(StoreConnection, name, recording)
+    store = await opened(f"sqlite:///{path}")
+    word = "Zebra"
+    await store.ensure_indexes(word, [IndexSpec(name=word, fields=[(word, 1)], unique=True)])
+    await insert_all(store, word, [{"_id": f"{word}{number}", word: f"{word}{number}"} for number in range(200)])
+    await store.write(Batch([Patch(word, f"{word}1", Changes(set={word: word}))], origin=word.encode()))
+    assert await ids(store, word, Compare(word, Operator.EQ, word)) == [f"{word}1"]
+    assert await ids(store, word, Compare(word, Operator.GT, word), sort=[(word, -1)])
+    assert await store.count(word, Compare(word, Operator.GT, word))
+    assert (await store.check(repair=True)).ok
+    await store.backup(path.with_name(f"{word}.db"))
+    await store.vacuum()
+    await store.changes(0)
+    await store.drop(word)
+    await store.close()
+    assert len(statements) > 20
+    assert not [statement for statement in statements if "zebra" in statement.lower()]
 
 
 async def test_a_find_reads_many_documents_in_few_requests(path: Path) -> None:

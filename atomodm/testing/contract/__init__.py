@@ -17,7 +17,22 @@ the test asks it to refuse, and is not skipped.
 
 import pytest
 
-_MODULES = ("batches", "collections", "concurrency", "differential", "finds", "indexes", "lifecycle", "log", "values")
+_MODULES = (
+    "batches",
+    "collections",
+    "concurrency",
+    "differential",
+    "expiry",
+    "finds",
+    "index_kinds",
+    "indexes",
+    "lifecycle",
+    "log",
+    "namespaces",
+    "operators",
+    "upkeep",
+    "values",
+)
 
 # Before they are imported, so that failing assertions show values.
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
@@ -26,11 +41,16 @@ from .batches import BatchContract  # noqa: E402
 from .collections import CollectionContract  # noqa: E402
 from .concurrency import ConcurrencyContract  # noqa: E402
 from .differential import DifferentialContract  # noqa: E402
+from .expiry import ExpiryContract  # noqa: E402
 from .finds import FindContract  # noqa: E402
+from .index_kinds import IndexKindContract  # noqa: E402
 from .indexes import IndexContract  # noqa: E402
 from .lifecycle import LifecycleContract  # noqa: E402
 from .log import LogContract  # noqa: E402
+from .namespaces import NamespaceContract  # noqa: E402
+from .operators import OperatorContract  # noqa: E402
 from .stores import Stores  # noqa: E402
+from .upkeep import UpkeepContract  # noqa: E402
 from .values import ValueContract  # noqa: E402
 
 __all__ = [
@@ -38,12 +58,17 @@ __all__ = [
     "CollectionContract",
     "ConcurrencyContract",
     "DifferentialContract",
+    "ExpiryContract",
     "FindContract",
     "IndexContract",
+    "IndexKindContract",
     "LifecycleContract",
     "LogContract",
+    "NamespaceContract",
+    "OperatorContract",
     "StoreContract",
     "Stores",
+    "UpkeepContract",
     "ValueContract",
 ]
 
@@ -53,10 +78,15 @@ class StoreContract(
     CollectionContract,
     ConcurrencyContract,
     DifferentialContract,
+    ExpiryContract,
     FindContract,
     IndexContract,
+    IndexKindContract,
     LifecycleContract,
     LogContract,
+    NamespaceContract,
+    OperatorContract,
+    UpkeepContract,
     ValueContract,
 ):
     """Everything that a store must do."""

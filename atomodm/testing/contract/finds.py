@@ -11,11 +11,13 @@ from ...contract import Batch, Delete, Find, IndexSpec, Patch
 from ...encoding import decode_all
 from ...errors import InvalidQuery
 from ...query.changes import Changes
+from ...query.evaluator import compile_filter
 from ...query.nodes import (
     ALL,
     NOTHING,
     And,
     Compare,
+    ElementMatch,
     Exists,
     In,
     Not,
@@ -155,7 +157,7 @@ class FindContract:
         assert await find_all(store, "nobody") == []
         assert await store.count("nobody") == 0
         assert (await store.explain("nobody", Find(filter=compare("a", "==", 1)))).returned == 0
-        assert await store.list_collections() == []
+        assert await store.list_collection_names() == []
 
     async def test_a_find_that_makes_no_sense_is_refused(self, stores: Stores) -> None:
         store = await stores.open()
@@ -184,6 +186,121 @@ class FindContract:
         both = And((compare("age", "==", 1), compare("name", ">=", 390)))
         explanation = await store.explain("people", Find(filter=both))
         assert (explanation.index, explanation.scanned, explanation.returned) == ("name_1", 10, 5)
+
+    async def test_alternatives_give_every_document_once(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("people", INDEXES)
+        await insert_all(store, "people", PEOPLE)
+        either = Or((compare("tags", "==", "b"), compare("age", ">=", 30), In("name", ("Ann", "Bob"))))
+        assert sorted(await ids(store, "people", either, batch_size=1)) == [1, 2, 3, 4, 5, 6]
+        assert await ids(store, "people", either, sort=[("name", 1)], skip=1, limit=3) == [5, 2, 3]
+        assert await store.count("people", either) == 6
+        assert await store.count("people", either, limit=4) == 4
+        explanation = await store.explain("people", Find(filter=either))
+        assert explanation.index is not None
+        assert explanation.returned == 6
+        assert [part.index for part in explanation.parts] == explanation.index.split(", ")
+        assert sum(part.returned for part in explanation.parts) == 6
+        assert sum(part.scanned for part in explanation.parts) == explanation.scanned
+
+    async def test_an_index_over_several_paths_filters_and_sorts(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("people", [IndexSpec(name="kind_date", fields=[("kind", 1), ("date", -1)])])
+        await insert_all(
+            store, "people", [{"_id": number, "kind": "abc"[number % 3], "date": number // 6} for number in range(60)]
+        )
+        of_a = compare("kind", "==", "a")
+        for sort, expected in (
+            ([("date", -1)], sorted(range(0, 60, 3), key=lambda number: (-(number // 6), number))),
+            ([("date", 1)], list(range(0, 60, 3))),
+            ([("date", 1), ("_id", -1)], sorted(range(0, 60, 3), key=lambda number: (number // 6, -number))),
+            ([("date", -1), ("_id", -1)], list(range(57, -1, -3))),
+        ):
+            for limit in (None, 7):
+                found = await ids(store, "people", of_a, sort=sort, limit=limit, batch_size=4)
+                assert found == expected[:limit], (sort, limit)
+        late = And((In("kind", ("a", "c")), compare("date", ">=", 8)))
+        assert sorted(await ids(store, "people", late)) == [48, 50, 51, 53, 54, 56, 57, 59]
+        assert await ids(store, "people", late, sort=[("date", -1)], limit=5) == [54, 56, 57, 59, 48]
+        explanation = await store.explain("people", Find(filter=of_a, sort=[("date", -1)], limit=7))
+        assert (explanation.index, explanation.sorted_by_index, explanation.returned) == ("kind_date", True, 7)
+        assert explanation.scanned <= 8
+
+    async def test_one_element_must_fulfil_all_conditions_on_elements(self, stores: Stores) -> None:
+        store = await stores.open()
+        fields = [("lines.name", 1), ("lines.count", 1)]
+        await store.ensure_indexes("people", [IndexSpec(name="lines", fields=fields)])
+        await insert_all(
+            store,
+            "people",
+            [
+                {"_id": 1, "lines": [{"name": "a", "count": 1}, {"name": "b", "count": 9}]},
+                {"_id": 2, "lines": [{"name": "a", "count": 9}]},
+                {"_id": 3, "lines": {"name": "a", "count": 9}},
+                {"_id": 4, "lines": []},
+            ],
+        )
+        inner = And((compare("name", "==", "a"), compare("count", ">", 5)))
+        assert await ids(store, "people", ElementMatch("lines", inner)) == [2]
+        apart = And((compare("lines.name", "==", "a"), compare("lines.count", ">", 5)))
+        assert sorted(await ids(store, "people", apart)) == [1, 2, 3]
+
+    async def test_a_hint_names_the_index_to_scan(self, stores: Stores) -> None:
+        store = await stores.open()
+        sparse = IndexSpec(name="nick", fields=[("nick", 1)], sparse=True)
+        await store.ensure_indexes("people", [*INDEXES, sparse])
+        await insert_all(store, "people", [*PEOPLE, {"_id": 7, "name": "Flo", "age": 30, "nick": "f"}])
+        thirty = compare("age", "==", 30)
+        for hint in ("_id_", "name_1", "age_1", "tags_1"):
+            find = Find(filter=thirty, sort=[("_id", 1)], hint=hint)
+            explanation = await store.explain("people", find)
+            assert explanation.index == (None if hint == "_id_" else hint)
+            assert await ids(store, "people", thirty, sort=[("_id", 1)], hint=hint) == [1, 3, 7]
+            assert await store.count("people", thirty, hint=hint) == 3
+        # A sparse index has not all documents that match, and is scanned all the same.
+        assert await ids(store, "people", thirty, hint="nick") == [7]
+        for hint in ("missing", ""):
+            with pytest.raises(InvalidQuery) as caught:
+                await ids(store, "people", thirty, hint=hint)
+            assert caught.value.server_code == 2
+            with pytest.raises(InvalidQuery):
+                await store.count("people", hint=hint)
+
+    async def test_counting_stops_at_its_limit(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("people", INDEXES)
+        await insert_all(store, "people", PEOPLE)
+        for filter, expected in FILTERS:
+            for limit in (0, 1, 3, 100):
+                assert await store.count("people", filter, limit=limit) == min(limit, len(expected)), filter
+
+    async def test_alternatives_are_right_while_others_write(self, stores: Stores) -> None:
+        store, other = await stores.open(), await stores.open()
+        await store.ensure_indexes("people", INDEXES)
+        await insert_all(
+            store,
+            "people",
+            [{"_id": number, "age": number % 50, "name": f"n{number % 30:02}"} for number in range(600)],
+        )
+        filter = Or((compare("age", "<", 25), compare("name", "<", "n15")))
+        matches = compile_filter(filter)
+        touched: set[int] = set()
+        found: list[int] = []
+        step = 0
+        async with aclosing(store.find("people", Find(filter=filter, batch_size=20))) as chunks:
+            async for chunk in chunks:
+                documents = decode_all(chunk.documents)
+                assert all(map(matches, documents))
+                found += [document["_id"] for document in documents]
+                step += 1
+                moved, deleted = (step * 31) % 600, (step * 17 + 5) % 600
+                touched |= {moved, deleted}
+                await other.write(Batch([Delete("people", deleted)]))
+                if await other.count("people", compare("_id", "==", moved)):
+                    await other.write(Batch([Patch("people", moved, Changes(set={"age": 40, "name": "n29"}))]))
+        untouched = [id for id in found if id not in touched]
+        expected = {number for number in range(600) if number % 50 < 25 or number % 30 < 15} - touched
+        assert sorted(untouched) == sorted(expected)
 
     @pytest.mark.parametrize("sort", [(), (("_id", 1),), (("age", 1),), (("age", -1),)])
     async def test_documents_that_nobody_touches_come_once_while_others_are_changed(

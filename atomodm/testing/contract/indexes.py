@@ -38,7 +38,7 @@ class IndexContract:
         assert [tuple(field) for field in listed["age_-1"].fields] == [("age", -1)]
         assert not listed["name_1"].unique
         assert not listed["name_1"].sparse
-        assert await store.list_collections() == ["people"]
+        assert await store.list_collection_names() == ["people"]
         assert await store.list_indexes("others") == []
 
     async def test_an_index_of_that_name_with_other_options_is_a_conflict(self, stores: Stores) -> None:
@@ -270,6 +270,21 @@ class IndexContract:
         assert len(await ids(store, "people", named(7))) == 31
         assert (await store.explain("people", Find(filter=named(7)))).index == "name_1"
 
+    async def test_a_build_can_be_cancelled_and_is_taken_up_by_the_next(self, stores: Stores) -> None:
+        store = await stores.open()
+        await insert_all(store, "people", [{"_id": number, "name": number % 50} for number in range(5000)])
+        begun = asyncio.Event()
+        building = asyncio.create_task(store.ensure_indexes("people", [NAME], lambda done, total: begun.set()))
+        await begun.wait()
+        building.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await building
+        assert await store.list_indexes("people") == []
+        await store.write(Batch([Delete("people", 7), Patch("people", 8, Changes(set={"name": 7}))]))
+        await store.ensure_indexes("people", [NAME])
+        explanation = await store.explain("people", Find(filter=named(7)))
+        assert (explanation.index, explanation.returned) == ("name_1", 100)
+
     async def test_dropping_a_collection_takes_its_indexes_along(self, stores: Stores) -> None:
         store, other = await stores.open(), await stores.open()
         await store.ensure_indexes("people", [UNIQUE])
@@ -278,7 +293,7 @@ class IndexContract:
         assert await store.drop("people") == 2
         assert await store.drop("people") == 0
         assert await store.list_indexes("people") == []
-        assert await store.list_collections() == []
+        assert await store.list_collection_names() == []
         # The other handle still knows the unique index that is gone.
         await insert_all(other, "people", [{"_id": 1, "name": "Ann"}, {"_id": 2, "name": "Ann"}])
         assert await ids(other, "people", named("Ann")) == await ids(store, "people", named("Ann")) == [1, 2]

@@ -25,7 +25,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[Any]]] = {
     "ensure_indexes": lambda store: store.ensure_indexes("people", [IndexSpec(name="a_1", fields=[("a", 1)])]),
     "list_indexes": lambda store: store.list_indexes("people"),
     "drop": lambda store: store.drop("people"),
-    "list_collections": lambda store: store.list_collections(),
+    "list_collection_names": lambda store: store.list_collection_names(),
     "position": lambda store: store.position(),
     "changes": lambda store: store.changes(0),
     "find_one": lambda store: store["people"].find_one({}),

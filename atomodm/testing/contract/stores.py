@@ -82,9 +82,10 @@ async def find_all(
     skip: int = 0,
     limit: int | None = None,
     batch_size: int = 128,
+    hint: str | None = None,
 ) -> list[dict[str, Any]]:
     """All documents that a find gives."""
-    find = Find(filter=filter, sort=sort, skip=skip, limit=limit, batch_size=batch_size)
+    find = Find(filter=filter, sort=sort, skip=skip, limit=limit, batch_size=batch_size, hint=hint)
     found: list[dict[str, Any]] = []
     async for chunk in store.find(collection, find):
         found += decode_all(chunk.documents)
@@ -104,4 +105,4 @@ async def read(store: Store, collection: str, id: Any) -> tuple[int, dict[str, A
 
 async def contents(store: Store) -> dict[str, list[dict[str, Any]]]:
     """All documents of all collections, by id."""
-    return {name: await find_all(store, name, sort=[("_id", 1)]) for name in await store.list_collections()}
+    return {name: await find_all(store, name, sort=[("_id", 1)]) for name in await store.list_collection_names()}

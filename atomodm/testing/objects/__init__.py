@@ -9,11 +9,15 @@ import pytest
 
 # Before the modules are imported, so that failing assertions show values.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{name}" for name in ("caching", "graphs", "interrupting", "loading", "querying", "saving"))
+    *(
+        f"{__name__}.{name}"
+        for name in ("caching", "graphs", "indexing", "interrupting", "loading", "querying", "saving")
+    )
 )
 
 from .caching import IdentityContract, ScopeContract, StoreUseContract  # noqa: E402
 from .graphs import GraphContract, RequestContract  # noqa: E402
+from .indexing import DeclaredIndexContract  # noqa: E402
 from .interrupting import InterruptionContract  # noqa: E402
 from .loading import DepthContract, MeetingContract, SharedFetchContract, UnloadedContract  # noqa: E402
 from .querying import CollectionUseContract, LookupContract, PolymorphismContract, QueryContract  # noqa: E402
@@ -30,6 +34,7 @@ __all__ = [
     "CollectionUseContract",
     "ConcurrentSaveContract",
     "ConflictContract",
+    "DeclaredIndexContract",
     "DeletedObjectContract",
     "DepthContract",
     "GraphContract",
@@ -55,6 +60,7 @@ class ObjectContract(
     CollectionUseContract,
     ConcurrentSaveContract,
     ConflictContract,
+    DeclaredIndexContract,
     DeletedObjectContract,
     DepthContract,
     GraphContract,

@@ -24,7 +24,7 @@ from ..model.types import (
 )
 from ..query.lookups import LOOKUPS, Resolved
 from ..serializer import FlattenScope, Form
-from ..serializer.converters import plain_form
+from ..serializer.converters import BSON_NATIVE, plain_form
 from ..serializer.expressions import Choice
 from ..serializer.identifiers import document_id
 from ..serializer.instants import as_date
@@ -143,6 +143,8 @@ def encode_operand(kind: FieldType, value: Any) -> Any:
     InvalidQuery
         An unsaved object stands for a reference.
     """
+    if kind is ANY and type(value) in BSON_NATIVE:
+        return value
     if isinstance(value, Model):
         return _encode_model(kind, value)
     if isinstance(kind, _ARRAYS):

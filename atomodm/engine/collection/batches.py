@@ -1,0 +1,95 @@
+"""Writes guarded operations in as few batches as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...contract.operations import Batch, Delete, Insert, Update
+from ...contract.store import Store
+from ...errors import DuplicateKey, InvalidIndexKey, RevisionMismatch
+
+#: Operations, and bytes of documents, that are written together.
+TOGETHER = 5000
+BYTES_TOGETHER = 8 * 1024 * 1024
+
+#: Operations that need no reading before they are written.
+Guarded = Insert | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a sequence of operations.
+
+    Attributes
+    ----------
+    revisions : list of int
+        Those of the documents that were written; 0 for removed ones.
+    moved : list
+        Ids of the documents that others had changed, so that they were not written.
+    refused : list of (int, error)
+        Positions of the operations that a unique index, or another one, does not allow.
+    """
+
+    revisions: list[int]
+    moved: list[Any]
+    refused: list[tuple[int, DuplicateKey | InvalidIndexKey]]
+
+
+async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered: bool = True) -> Written:
+    """Write operations on different documents.
+
+    Parameters
+    ----------
+    store : Store
+    operations : sequence of Insert, Update or Delete
+    ordered : bool
+        Stop at the first that is refused.
+    """
+    written = Written([], [], [])
+    start, most = 0, len(operations)
+    while start < len(operations):
+        part = _fitting(store, operations[start : start + most])
+        try:
+            await _write_unmoved(store, part, written)
+        except (DuplicateKey, InvalidIndexKey) as error:
+            # What stands before the operation in question goes first; then that one, alone, to be sure.
+            most = max(1, error.position if isinstance(error, DuplicateKey) else len(part) // 8)
+            if len(part) > 1:
+                continue
+            written.refused.append((start, error))
+            if ordered:
+                break
+        start += len(part)
+        # Where many are refused, small batches fail cheaply; where few are, batches grow soon.
+        most = min(8 * most, len(operations))
+    return written
+
+
+def _fitting(store: Store, operations: Sequence[Guarded]) -> Sequence[Guarded]:
+    """Those of the first operations that go in one batch."""
+    capabilities = store.capabilities
+    operations = operations[: min(TOGETHER, capabilities.max_batch or TOGETHER)]
+    left = min(BYTES_TOGETHER, capabilities.max_batch_bytes or BYTES_TOGETHER)
+    for number, operation in enumerate(operations):
+        left -= 0 if isinstance(operation, Delete) else len(operation.document)
+        if left < 0:
+            return operations[: max(1, number)]
+    return operations
+
+
+async def _write_unmoved(store: Store, operations: Sequence[Guarded], written: Written) -> None:
+    """Write, as one batch, those of which nobody has changed the document meanwhile."""
+    moved: list[Any] = []
+    while operations:
+        try:
+            outcome = await store.write(Batch(operations))
+        except RevisionMismatch as error:
+            lost = set(error.positions)
+            moved += [operations[position].id for position in sorted(lost)]
+            operations = [item for position, item in enumerate(operations) if position not in lost]
+        else:
+            written.revisions.extend(outcome.revisions)
+            break
+    written.moved.extend(moved)

@@ -1,0 +1,118 @@
+"""Changes all documents that match, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from ...breathing import Breather
+from ...contract.operations import Delete, Update
+from ...contract.store import Find
+from ...encoding import decode_all
+from ...errors import InvalidUpdate
+from .batches import write_batches
+from .found import Change, FoundDocument
+from .selection import Selection
+from .writer import DocumentWriter
+from .written import WrittenRevisions
+
+#: Documents that are read before they are changed and written.
+READ_TOGETHER = 1000
+
+
+@dataclass(slots=True)
+class Totals:
+    """How many documents matched, and how many of them became different ones."""
+
+    matched: int = 0
+    modified: int = 0
+
+
+async def change_many(writer: DocumentWriter, selection: Selection, change: Change) -> Totals:
+    """Change all documents of a selection, each in one step; as `ManyChanges`.
+
+    Raises
+    ------
+    RevisionMismatch, DuplicateKey, InvalidIndexKey, InvalidUpdate
+    """
+    if not selection.is_one:
+        return await ManyChanges(writer, selection, change).run()
+    changed = await writer.change_one(selection, change)
+    return Totals() if changed is None else Totals(1, int(changed.modified))
+
+
+class ManyChanges:
+    """One run over all documents of a selection.
+
+    Each document is changed atomically and no more than once, though the scan that finds the documents may come upon
+    one again that its own change has moved ahead in the index that is scanned (the Halloween problem). Revisions are
+    positions of the change log, so those of a batch are one interval: a document whose revision is in an interval of
+    ours was changed before, and is passed over. What others change between reading and writing is matched again.
+
+    Others see some of the documents changed before the rest, as on MongoDB. An error leaves those changed that came
+    before the document concerned.
+
+    Parameters
+    ----------
+    writer : DocumentWriter
+    selection : Selection
+    change : callable
+    """
+
+    def __init__(self, writer: DocumentWriter, selection: Selection, change: Change) -> None:
+        self._writer = writer
+        self._selection = selection
+        self._change = change
+        self._totals = Totals()
+        self._written = WrittenRevisions()
+        self._breather = Breather()
+
+    async def run(self) -> Totals:
+        """Change the documents, and say how many there were.
+
+        Raises
+        ------
+        RevisionMismatch, DuplicateKey, InvalidIndexKey, InvalidUpdate
+        """
+        find = Find(filter=self._selection.node, hint=self._selection.hint, batch_size=READ_TOGETHER)
+        async with aclosing(self._writer.store.find(self._writer.collection, find)) as chunks:
+            async for chunk in chunks:
+                await self._add(chunk.revisions, chunk.documents)
+        return self._totals
+
+    async def _add(self, revisions: Sequence[int], documents: Sequence[bytes]) -> None:
+        operations: list[Update | Delete] = []
+        failure: InvalidUpdate | None = None
+        matched = 0
+        for revision, data, document in zip(revisions, documents, decode_all(documents), strict=True):
+            await self._breather.breathe()
+            if revision in self._written:
+                continue
+            found = FoundDocument(revision, data, document)
+            try:
+                operation = found.operation(self._writer.collection, self._change(document))
+            except InvalidUpdate as error:
+                failure = error
+                break
+            matched += 1
+            if operation is not None:
+                operations.append(operation)
+        self._totals.matched += matched
+        await self._write(operations)
+        if failure is not None:
+            raise failure
+
+    async def _write(self, operations: Sequence[Update | Delete]) -> None:
+        written = await write_batches(self._writer.store, operations)
+        self._written.add(written.revisions)
+        self._totals.modified += len(written.revisions)
+        self._totals.matched -= len(written.moved)
+        for id in written.moved:
+            changed = await self._writer.change_one(self._selection.only(id), self._change)
+            if changed is not None:
+                self._written.add([changed.revision])
+                self._totals.matched += 1
+                self._totals.modified += changed.modified
+        for _, error in written.refused:
+            raise error

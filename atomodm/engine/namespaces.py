@@ -1,0 +1,94 @@
+"""What is done to collections as a whole: they are named, dropped, given another name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ..errors import NamespaceConflict, StaleCatalogue
+from .catalogue import Catalogue
+from .catalogues import Catalogues
+from .driver import Applied, CollectionChanges, CollectionState, Commit, Driver, LogEntry
+from .record import Effect, encode_record
+
+# The codes of a MongoDB server.
+_ILLEGAL_OPERATION = 20
+_NOT_FOUND = 26
+_EXISTS = 48
+
+
+class Namespaces:
+    """The collections of one store handle.
+
+    Parameters
+    ----------
+    driver : Driver
+    catalogues : Catalogues
+    keep : int
+        Log positions to keep.
+    url : str
+        The store's address for messages.
+    """
+
+    def __init__(self, driver: Driver, catalogues: Catalogues, keep: int, url: str) -> None:
+        self._driver = driver
+        self._catalogues = catalogues
+        self._keep = keep
+        self._url = url
+
+    async def names(self) -> list[str]:
+        """Names of the collections that have documents or indexes, sorted."""
+        return sorted(state.name for state in await self._driver.states() if _exists(state))
+
+    async def drop(self, names: Sequence[str] | None) -> int:
+        """Remove collections, or all that there are, in one step; gives the number of their documents."""
+        while True:
+            states = await self._driver.states() if names is None else [await self._driver.state(n) for n in names]
+            # One without indexes may still remember what it had.
+            present = [state for state in states if state.documents or state.catalogue]
+            if not present:
+                return 0
+            changes = {state.name: CollectionChanges(state.version, dropped=True) for state in present}
+            try:
+                return (await self._apply(changes)).dropped
+            except StaleCatalogue:
+                continue
+
+    async def rename(self, name: str, new_name: str, *, drop_target: bool) -> None:
+        """Give a collection another name, as `Store.rename`."""
+        if name == new_name:
+            raise self._error(f"collection {name} cannot be renamed to itself", _ILLEGAL_OPERATION)
+        while True:
+            source, target = await self._driver.state(name), await self._driver.state(new_name)
+            if not _exists(source):
+                raise self._error(f"there is no collection {name}", _NOT_FOUND)
+            if _exists(target) and not drop_target:
+                raise self._error(
+                    f"there is a collection {new_name} already; drop it, or say drop_target=True", _EXISTS
+                )
+            changes = {
+                name: CollectionChanges(source.version, renamed=new_name),
+                new_name: CollectionChanges(target.version, dropped=drop_target),
+            }
+            try:
+                await self._apply(changes)
+            except StaleCatalogue:
+                continue
+            else:
+                return
+
+    async def _apply(self, changes: dict[str, CollectionChanges]) -> Applied:
+        names = list(changes)
+        record = encode_record([Effect.DROPPED] * len(names), names, [None] * len(names))
+        try:
+            entry = LogEntry(os.urandom(16), b"", len(names), record, self._keep)
+            return await self._driver.apply(Commit(changes, entry))
+        finally:
+            self._catalogues.forget(names)
+
+    def _error(self, message: str, code: int) -> NamespaceConflict:
+        return NamespaceConflict(message, server_code=code, store=self._url)
+
+
+def _exists(state: CollectionState) -> bool:
+    return bool(state.documents or Catalogue.of(state).indexes)

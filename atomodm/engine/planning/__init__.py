@@ -1,0 +1,5 @@
+"""Choosing how a find is answered."""
+
+from .planner import Planner
+
+__all__ = ["Planner"]

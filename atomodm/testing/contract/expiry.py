@@ -1,0 +1,108 @@
+"""Documents that expire: gone at their time for every reader, and removed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ...contract import Batch, Find, IndexSpec, Patch
+from ...errors import DuplicateKey
+from ...query.changes import Changes
+from ...query.filters import parse_filter
+from .stores import Stores, ids, insert_all, read, update
+
+#: An hour after `at`.
+EXPIRING = IndexSpec(name="at_1", fields=[("at", 1)], expire_after=3600)
+NAME = IndexSpec(name="name_1", fields=[("name", 1)])
+
+
+def ago(hours: float) -> datetime:
+    """A date in the past, as documents have it."""
+    return (datetime.now(UTC) - timedelta(hours=hours)).replace(tzinfo=None)
+
+
+class ExpiryContract:
+    """Indexes with `IndexSpec.expire_after`."""
+
+    @pytest.mark.parametrize("direction", [1, -1])
+    async def test_an_expired_document_is_never_given_out(self, stores: Stores, direction: int) -> None:
+        store, other = await stores.open(), await stores.open()
+        index = IndexSpec(name="expiring", fields=[("at", direction)], expire_after=3600)
+        await store.ensure_indexes("notes", [index, NAME])
+        documents: list[dict[str, Any]] = [
+            {"_id": "fresh", "name": "x", "at": ago(0.5)},
+            {"_id": "stale", "name": "x", "at": ago(1.5)},
+            {"_id": "future", "name": "x", "at": ago(-5)},
+            {"_id": "never", "name": "x"},
+            {"_id": "no date", "name": "x", "at": "yesterday"},
+            {"_id": "null", "name": "x", "at": None},
+            {"_id": "one of several", "name": "x", "at": [ago(-5), ago(2)]},
+            {"_id": "none of several", "name": "x", "at": [ago(-5), "text"]},
+        ]
+        await insert_all(store, "notes", documents)
+        alive = ["fresh", "future", "never", "no date", "none of several", "null"]
+        for handle in (store, other):
+            assert await ids(handle, "notes", sort=[("_id", 1)]) == alive
+            assert sorted(await ids(handle, "notes", parse_filter({"name": "x"}))) == alive
+            assert sorted(await ids(handle, "notes", sort=[("at", 1)])) == alive
+            assert await handle.count("notes") == len(alive)
+            assert await handle.count("notes", parse_filter({"name": "x"})) == len(alive)
+            assert await ids(handle, "notes", parse_filter({"_id": "stale"})) == []
+            assert len((await handle.get("notes", [document["_id"] for document in documents])).documents) == len(alive)
+            assert await read(handle, "notes", "stale") is None
+            assert (await handle.explain("notes", Find())).returned == len(alive)
+
+    async def test_documents_expire_from_the_moment_that_the_index_is_there(self, stores: Stores) -> None:
+        store, other = await stores.open(), await stores.open()
+        await insert_all(store, "notes", [{"_id": 1, "at": ago(2)}, {"_id": 2, "at": ago(0)}])
+        assert await read(other, "notes", 1) is not None
+        await store.ensure_indexes("notes", [EXPIRING])
+        # The other handle read the collection before.
+        assert await read(other, "notes", 1) is None
+        assert await read(other, "notes", 2) is not None
+        assert await ids(other, "notes") == [2]
+
+    async def test_a_partial_index_lets_those_expire_that_match(self, stores: Stores) -> None:
+        store = await stores.open()
+        index = IndexSpec(name="at_1", fields=[("at", 1)], expire_after=0, partial={"draft": True})
+        await store.ensure_indexes("notes", [index])
+        await insert_all(store, "notes", [{"_id": 1, "at": ago(2), "draft": True}, {"_id": 2, "at": ago(2)}])
+        assert await ids(store, "notes") == [2]
+
+    async def test_an_expired_document_does_not_keep_its_id_or_unique_value(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("notes", [EXPIRING, IndexSpec(name="name_1", fields=[("name", 1)], unique=True)])
+        await insert_all(store, "notes", [{"_id": 1, "name": "a", "at": ago(2)}, {"_id": 2, "name": "b", "at": ago(2)}])
+        await insert_all(store, "notes", [{"_id": 1, "name": "c", "at": ago(0)}])
+        await insert_all(store, "notes", [{"_id": 3, "name": "b", "at": ago(0)}])
+        assert await ids(store, "notes", sort=[("_id", 1)]) == [1, 3]
+        for document in ({"_id": 1, "name": "z"}, {"_id": 4, "name": "b"}):
+            with pytest.raises(DuplicateKey):
+                await insert_all(store, "notes", [document])
+
+    async def test_an_expired_document_does_not_stand_in_the_way_of_a_unique_index(self, stores: Stores) -> None:
+        store = await stores.open()
+        unique = IndexSpec(name="name_1", fields=[("name", 1)], unique=True)
+        await store.ensure_indexes("notes", [EXPIRING])
+        await insert_all(store, "notes", [{"_id": 1, "name": "a", "at": ago(2)}, {"_id": 2, "name": "a", "at": ago(0)}])
+        await store.ensure_indexes("notes", [unique])
+        assert {index.name for index in await store.list_indexes("notes")} == {"at_1", "name_1"}
+        await store.drop_indexes("notes", ["name_1"])
+        await insert_all(store, "notes", [{"_id": 3, "name": "a", "at": ago(0)}])
+        with pytest.raises(DuplicateKey):
+            await store.ensure_indexes("notes", [unique])
+
+    async def test_a_document_lives_on_when_its_date_is_set_anew(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("notes", [EXPIRING])
+        document = {"_id": 1, "at": ago(2)}
+        (revision,) = (await insert_all(store, "notes", [document])).revisions
+        assert await read(store, "notes", 1) is None
+        await store.write(Batch([update("notes", revision, document, Changes(set={"at": ago(0)}))]))
+        assert await read(store, "notes", 1) is not None
+        await store.write(Batch([Patch("notes", 1, Changes(set={"at": ago(1.5)}))]))
+        assert await read(store, "notes", 1) is None
+        await store.drop_indexes("notes", ["at_1"])
+        assert await ids(store, "notes") in ([1], [])
