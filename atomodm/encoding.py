@@ -7,13 +7,14 @@ before anything is written, with an error that names the field path and never th
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import bson
 from bson import CodecOptions, Int64, ObjectId
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
-from bson.errors import InvalidDocument
+from bson.errors import BSONError, InvalidDocument
 
 from .errors import (
     DocumentTooLarge,
@@ -21,6 +22,7 @@ from .errors import (
     IntegerOutOfRange,
     InvalidText,
     NestingTooDeep,
+    StoreCorrupt,
     ValueNotStorable,
     describe_type,
 )
@@ -39,6 +41,14 @@ MAX_DEPTH = 100
 MAX_SIZE = 16 * 1024 * 1024
 # Bytes that a document with too many levels takes at least.
 _SHALLOW = 8 * MAX_DEPTH
+
+# Types of which two values are stored alike exactly when they are equal.
+_EQUAL_ALIKE = frozenset({str, int, bool, bytes, ObjectId})
+# Items up to which a container is compared piece by piece, which then costs less than encoding it twice.
+_SHORT = 8
+
+# What decoding bytes that are no document ends in.
+_DAMAGE = (BSONError, ValueError, TypeError, OverflowError, RecursionError)
 
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
@@ -83,17 +93,44 @@ def same(one: Any, other: Any) -> bool:
     """Whether two values are stored alike: 1, True and 1.0 are not, nor are two dicts of different order."""
     if one is other:
         return True
+    kind = one.__class__
+    if kind is other.__class__:
+        if kind in _EQUAL_ALIKE:
+            return bool(one == other)
+        if (kind is float or kind is datetime) and one == other and one != 0:  # zeros have a sign
+            return True
+        if (kind is list or kind is dict) and len(one) == len(other) <= _SHORT:
+            if kind is list:
+                return all(map(same, one, other))
+            return list(one) == list(other) and all(map(same, one.values(), other.values()))
     return bson.encode({"": one}, False, CODEC_OPTIONS) == bson.encode({"": other}, False, CODEC_OPTIONS)
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """Decode one BSON document."""
-    return bson.decode(data, CODEC_OPTIONS)
+    """Decode one stored document.
+
+    Raises
+    ------
+    StoreCorrupt
+        It is damaged.
+    """
+    try:
+        return bson.decode(data, CODEC_OPTIONS)
+    except _DAMAGE:
+        raise _damaged() from None
 
 
 def decode_all(documents: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Decode many BSON documents in one call into C."""
-    return bson.decode_all(b"".join(documents), CODEC_OPTIONS)
+    """Decode many stored documents in one call into C, as `decode`."""
+    try:
+        return bson.decode_all(b"".join(documents), CODEC_OPTIONS)
+    except _DAMAGE:
+        raise _damaged() from None
+
+
+def _damaged() -> StoreCorrupt:
+    # What BSON says may show parts of the document.
+    return StoreCorrupt("a stored document is damaged; check() of its store says which one")
 
 
 def check_values(document: Any, path: str = "", depth: int = 0) -> None:
