@@ -47,7 +47,7 @@ def _is_plain(value: Any) -> bool:
     if kind is str:
         return bool(value.isascii())
     if kind is int:
-        return -(2**31) <= value < 2**31  # larger ones come back as `bson.Int64`
+        return bool(-(2**31) <= value < 2**31)  # larger ones come back as `bson.Int64`
     return kind is ObjectId or kind is bool or kind is float
 
 

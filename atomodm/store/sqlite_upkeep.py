@@ -58,7 +58,8 @@ def examine(connection: sqlite3.Connection, patience: Patience) -> list[Finding]
         # A file that SQLite finds damaged may well not be readable either.
         if not found or patience.is_given_up:
             raise
-        found.append(Finding(f"SQLite: {error}"))
+        # What Python itself says about text that is none would show it.
+        found.append(Finding(f"SQLite cannot read on ({getattr(error, 'sqlite_errorname', 'no text')})"))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from ..engine.driver import Applied, CollectionChanges, Commit, EntryRow, LogEntry, Refused
@@ -20,6 +21,9 @@ _DELETE: Final = "DELETE FROM documents WHERE collection = ? AND id = ? AND revi
 _REVISION: Final = "SELECT revision FROM documents WHERE collection = ? AND id = ?"
 _REMOVE: Final = "DELETE FROM entries WHERE collection = ? AND index_number = ? AND key = ? AND id = ?"
 _ADD: Final = "INSERT OR IGNORE INTO entries (collection, index_number, key, id) VALUES (?, ?, ?, ?)"
+#: Entries that one statement adds where there are many: running a statement costs as much as adding one.
+_TOGETHER: Final = 32
+_ADD_TOGETHER: Final = _ADD.replace("(?, ?, ?, ?)", ", ".join(["(?1, ?, ?, ?)"] * _TOGETHER))
 _RELEASE: Final = "DELETE FROM claims WHERE collection = ? AND index_number = ? AND key = ? AND id = ?"
 # Counts as a change only where the key was free or is the same document's.
 _CLAIM: Final = """
@@ -208,9 +212,13 @@ class _Application:
             self._connection.execute(
                 f"DELETE FROM {table} WHERE collection = ? AND index_number = ?", (number, index.number)
             )
+        whole = len(changes.added) // _TOGETHER * _TOGETHER
+        together = [changes.added[start : start + _TOGETHER] for start in range(0, whole, _TOGETHER)]
+        if together:
+            self._many(_ADD_TOGETHER, ((number, *chain.from_iterable(entries)) for entries in together))
         for statement, entries, expected in (
             (_REMOVE, changes.removed, None),
-            (_ADD, changes.added, None),
+            (_ADD, changes.added[whole:], None),
             (_RELEASE, changes.released, None),
             (_CLAIM, changes.claimed, len(changes.claimed)),
         ):

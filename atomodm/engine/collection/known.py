@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ...contract.operations import Insert
 from ...contract.store import IndexSpec
 from ...errors import InvalidQuery
-from ...query.changes import overlap
 from ...query.keys import encode_key
 from ...query.paths import MISSING
 from .batches import Guarded, write_batches
@@ -51,11 +50,12 @@ def _meets(statement: UpdateStatement, unique: Sequence[IndexSpec]) -> bool:
         return False
     if statement.upsert or not isinstance(statement.change, UpdateByOperators):
         return True
-    # What a partial index asks for decides, too, whether a document is in it: any change may meet it.
+    # What a partial index asks for decides, too, whether a document is in it: any change may meet it. Of paths only
+    # the first names are compared, for the others may be positions in arrays.
+    changed = {path.partition(".")[0] for path in statement.change.paths}
     return any(
-        spec.partial is not None or any(overlap(path, changed) for path, _ in spec.fields)
+        spec.partial is not None or not changed.isdisjoint(path.partition(".")[0] for path, _ in spec.fields)
         for spec in unique
-        for changed in statement.change.paths
     )
 
 

@@ -179,6 +179,18 @@ class BulkContract:
             with pytest.raises(BulkWriteError):
                 await people.bulk_write([UpdateOne({"_id": 0}, {"$set": {"age": 1}}), DeleteOne({"_id": 1})])
 
+    async def test_the_order_of_requests_counts_for_unique_indexes_inside_of_arrays(self, stores: Stores) -> None:
+        people = await filled(stores, [{"_id": number, "a": [{"b": number}]} for number in range(3)])
+        await people.create_index("a.b", unique=True)
+        requests = [
+            UpdateOne({"_id": 1}, {"$set": {"a.0.b": 2}}),
+            UpdateOne({"_id": 2}, {"$set": {"a.0.b": 3}}),
+        ]
+        with pytest.raises(BulkWriteError) as caught:
+            await people.bulk_write(requests)
+        assert [failure["index"] for failure in caught.value.details["writeErrors"]] == [0]
+        assert (await people.bulk_write(requests[::-1])).modified_count == 2
+
     async def test_options_of_requests_are_obeyed(self, stores: Stores) -> None:
         people = await filled(stores, [{"_id": 1, "marks": [1, 5], "n": 1}, {"_id": 2, "marks": [2], "n": 2}])
         await people.create_index("n")
