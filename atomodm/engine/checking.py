@@ -11,9 +11,9 @@ from ..contract.store import Progress
 from ..errors import StoreCorrupt, ValueNotStorable
 from ..query.keys import encode_key
 from ..query.ranges import EVERYTHING
-from .catalogue import Catalogue, Index
-from .catalogues import Catalogues
 from .driver import CollectionState, Driver, IndexRef, Page, Place, Row
+from .indexing.catalogue import Catalogue, Index
+from .indexing.catalogues import Catalogues
 from .settling import Settler, Suspect, decoded, entries_of
 
 #: Documents, or entries, that are looked at together.

@@ -20,9 +20,9 @@ from ..errors import RevisionMismatch, StaleCatalogue, UnsupportedOperation
 from ..query.evaluator import compile_filter
 from ..query.keys import bracket, encode_key
 from ..query.ranges import Range, point, turned
-from .catalogue import Index, cutoff, expired
-from .catalogues import Catalogues
 from .driver import Driver, Place
+from .indexing.catalogue import Index, cutoff, expired
+from .indexing.catalogues import Catalogues
 
 #: Seconds between two rounds unless the store's URL says otherwise, as on MongoDB's servers.
 INTERVAL = 60.0

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 
 from ..errors import NamespaceConflict, StaleCatalogue
-from .catalogue import Catalogue
-from .catalogues import Catalogues
 from .driver import Applied, CollectionChanges, CollectionState, Commit, Driver, LogEntry
+from .indexing.catalogue import Catalogue
+from .indexing.catalogues import Catalogues
 from .record import Effect, encode_record
 
 # The codes of a MongoDB server.

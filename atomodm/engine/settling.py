@@ -11,10 +11,10 @@ from ..contract.checking import Problem
 from ..encoding import decode
 from ..errors import InvalidIndexKey, StaleCatalogue, StoreCorrupt
 from ..query.ranges import EVERYTHING, point
-from .catalogue import Catalogue, Index
-from .catalogues import Catalogues
 from .driver import CollectionChanges, Commit, Driver, EntryRow, IndexRef, Place, Refused
-from .index_keys import Entries
+from .indexing.catalogue import Catalogue, Index
+from .indexing.catalogues import Catalogues
+from .indexing.index_keys import Entries
 
 #: How often something that keeps changing is looked at.
 TRIES = 10

@@ -16,18 +16,18 @@ from ..errors import BatchTooLarge, DuplicateKey, StaleCatalogue
 from ..query.evaluator import compile_filter
 from ..query.keys import encode_key
 from ..query.nodes import ALL, Node
-from .building import IndexBuilder
-from .catalogues import Catalogues
 from .checking import Checker
-from .clearing import IndexClearer
 from .collection import EngineCollection
 from .driver import Driver
 from .expiry import INTERVAL, Expiry
-from .finding import Finder
+from .finding.finder import Finder
+from .indexing.building import IndexBuilder
+from .indexing.catalogues import Catalogues
+from .indexing.clearing import IndexClearer
 from .names import check_name
 from .namespaces import Namespaces
 from .record import change_entries
-from .writing import Writer
+from .writing.writer import Writer
 
 #: Log positions that are kept unless the store's URL says otherwise.
 LOG_SIZE = 100_000

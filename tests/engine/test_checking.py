@@ -14,8 +14,8 @@ import pytest
 from atomodm.contract import Batch, CheckReport, IndexSpec, Patch, Problem, Store
 from atomodm.encoding import encode
 from atomodm.engine import CollectionChanges, Commit, Driver, EntryRow, IndexRef
-from atomodm.engine.catalogue import Catalogue
 from atomodm.engine.checking import LISTED
+from atomodm.engine.indexing.catalogue import Catalogue
 from atomodm.query.changes import Changes
 from atomodm.query.keys import encode_key
 from atomodm.query.nodes import Compare, Operator

@@ -9,7 +9,7 @@ import pytest
 
 from atomodm.contract import IndexSpec
 from atomodm.engine import EngineStore
-from atomodm.engine.catalogue import Catalogue
+from atomodm.engine.indexing.catalogue import Catalogue
 from atomodm.query.ranges import EVERYTHING
 from atomodm.store.memory import MemoryStore
 from atomodm.store.sqlite import SQLiteStore
@@ -23,8 +23,8 @@ UNIQUE = IndexSpec(name="name_1", fields=(("name", 1),), unique=True)
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[EngineStore]:
-    monkeypatch.setattr("atomodm.engine.clearing.AT_ONCE", 20)
-    monkeypatch.setattr("atomodm.engine.clearing.STEP", 7)
+    monkeypatch.setattr("atomodm.engine.indexing.clearing.AT_ONCE", 20)
+    monkeypatch.setattr("atomodm.engine.indexing.clearing.STEP", 7)
     store: EngineStore = MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "store.db")
     await store.open()
     await insert_all(store, "people", [{"_id": number, "name": number} for number in range(100)])

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomodm.contract import Find, IndexSpec
-from atomodm.engine import reading
-from atomodm.engine.catalogue import Index
 from atomodm.engine.driver import Place
-from atomodm.engine.meeting import Meeting
-from atomodm.engine.plan import Scan
+from atomodm.engine.finding import reading
+from atomodm.engine.finding.meeting import Meeting
+from atomodm.engine.indexing.catalogue import Index
 from atomodm.engine.planning import planner
+from atomodm.engine.planning.plan import Scan
 from atomodm.query.filters import parse_filter
 from atomodm.query.keys import encode_key
 from atomodm.query.ranges import point

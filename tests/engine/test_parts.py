@@ -18,11 +18,11 @@ from atomodm.breathing import SLICE, Breather
 from atomodm.contract import ChangeKind, IndexSpec
 from atomodm.encoding import decode, encode
 from atomodm.engine import CollectionChanges, CollectionState, IndexRef, LoggedCommit
-from atomodm.engine.catalogue import FORMAT, Catalogue, Index
-from atomodm.engine.document_queue import DocumentQueue
-from atomodm.engine.entries import add_entries, affected, document_entries
+from atomodm.engine.finding.sorting import KEPT_BYTES, RUN, Sorter
+from atomodm.engine.indexing.catalogue import FORMAT, Catalogue, Index
+from atomodm.engine.indexing.entries import add_entries, affected, document_entries
 from atomodm.engine.record import Effect, change_entries, decode_record, encode_record, log_size, outcome
-from atomodm.engine.sorting import KEPT_BYTES, RUN, Sorter
+from atomodm.engine.writing.document_queue import DocumentQueue
 from atomodm.errors import InvalidIndexKey, SchemaTooNew
 from atomodm.query.evaluator import compile_filter
 from atomodm.query.keys import NULL_KEY, descending, encode_key

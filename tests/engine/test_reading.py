@@ -10,7 +10,7 @@ import pytest
 
 from atomodm.contract import Batch, Chunk, Delete, Find, IndexSpec, Patch, Store
 from atomodm.encoding import decode_all
-from atomodm.engine import sorting
+from atomodm.engine.finding import sorting
 from atomodm.errors import StaleCatalogue
 from atomodm.query.changes import Changes
 from atomodm.query.filters import parse_filter

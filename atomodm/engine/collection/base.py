@@ -8,8 +8,8 @@ from pymongo.errors import InvalidName
 
 from ...contract.store import Store
 from ...errors import describe_type
-from ..document_queue import DocumentQueue
 from ..names import name_fault
+from ..writing.document_queue import DocumentQueue
 from .writer import DocumentWriter
 
 

@@ -7,7 +7,7 @@ import random
 import time
 
 from ...errors import AtomodmError
-from ..writing import DEADLINE, LONGEST_PAUSE
+from ..writing.writer import DEADLINE, LONGEST_PAUSE
 
 
 class Patience:

@@ -13,7 +13,7 @@ from ...encoding import decode
 from ...errors import RevisionMismatch
 from ...query.keys import encode_key
 from ...query.nodes import Node
-from ..document_queue import DocumentQueue
+from ..writing.document_queue import DocumentQueue
 from .arguments import BATCH_SIZE, index_name
 from .changes import check_id
 from .found import Change, FoundDocument, encode_changed

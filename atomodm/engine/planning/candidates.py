@@ -16,8 +16,8 @@ from ...query.implication import implies, implies_existence
 from ...query.keys import NULL_KEY
 from ...query.nodes import Node
 from ...query.ranges import EVERYTHING, Range, contains, intersect, is_point, point, turned
-from ..catalogue import Index
-from ..plan import Scan
+from ..indexing.catalogue import Index
+from .plan import Scan
 
 #: Ranges of one scan over several paths at most; a further path in a product larger than that does not bound it.
 MOST_RANGES = 256

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..plan import Scan
+from .plan import Scan
 
 #: Paths and directions.
 Order = Sequence[tuple[str, int]]

@@ -14,11 +14,11 @@ from ...contract.store import Find
 from ...errors import InvalidQuery
 from ...query.bounds import bounds
 from ...query.nodes import ALL, And, Node, Nothing, Or, conjunction
-from ..catalogue import Catalogue
 from ..driver import Driver
-from ..plan import Part, Plan, Scan
+from ..indexing.catalogue import Catalogue
 from .candidates import Candidate, bounds_by_path, holds_all, of_index, primary, whole
 from .ordering import Order, in_groups, in_order
+from .plan import Part, Plan, Scan
 from .ways import ALL_DOCUMENTS, Way, intersection_of, joined, parts_in_order, parts_of
 
 #: Entries counted to compare candidates; above that one is as bad as the other.

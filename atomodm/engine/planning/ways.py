@@ -8,9 +8,9 @@ from typing import NamedTuple
 from ...query.implication import implies
 from ...query.nodes import Node, conjunction, disjunction
 from ...query.ranges import EVERYTHING, is_point, unite
-from ..plan import Access, Intersection, Lookup, Part, Scan
 from .candidates import Candidate
 from .ordering import Order, in_order, pieces_in_order
+from .plan import Access, Intersection, Lookup, Part, Scan
 
 
 class Way(NamedTuple):

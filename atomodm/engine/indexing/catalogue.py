@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..contract.store import IndexSpec
-from ..encoding import decode, encode
-from ..errors import SchemaTooNew, StoreCorrupt
-from ..query.filters import parse_filter
-from ..query.nodes import ALL, Compare, Node, Operator, conjunction, negation, paths_of
-from .driver import CollectionState, IndexRef
+from ...contract.store import IndexSpec
+from ...encoding import decode, encode
+from ...errors import SchemaTooNew, StoreCorrupt
+from ...query.filters import parse_filter
+from ...query.nodes import ALL, Compare, Node, Operator, conjunction, negation, paths_of
+from ..driver import CollectionState, IndexRef
 from .index_keys import Entries, compile_entries
 
 #: The layout of a stored catalogue. A program that meets a newer one must not write: it would miss entries.

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from bson import Regex
 
-from ..breathing import Breather
-from ..contract.operations import Batch, Delete, Insert, Operation, Patch, Replace, Update
-from ..encoding import decode, decode_all, encode
-from ..errors import DuplicateKey, InvalidQuery, ValueNotStorable
-from ..query.changes import Changes
-from ..query.keys import encode_key
-from .catalogue import Catalogue, Index
-from .document_queue import DocumentKey
-from .driver import CollectionChanges, Commit, InsertRow, LogEntry, Row
-from .entries import (
+from ...breathing import Breather
+from ...contract.operations import Batch, Delete, Insert, Operation, Patch, Replace, Update
+from ...encoding import decode, decode_all, encode
+from ...errors import DuplicateKey, InvalidQuery, ValueNotStorable
+from ...query.changes import Changes
+from ...query.keys import encode_key
+from ..driver import CollectionChanges, Commit, InsertRow, LogEntry, Row
+from ..indexing.catalogue import Catalogue, Index
+from ..indexing.entries import (
     DocumentEntries,
     NewlyMultikey,
     add_entries,
@@ -25,7 +24,8 @@ from .entries import (
     document_entries,
     former_entries,
 )
-from .record import Effect, encode_record, log_size
+from ..record import Effect, encode_record, log_size
+from .document_queue import DocumentKey
 
 #: A revision that no document has: a guard that cannot hold.
 NEVER = -1

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..breathing import Breather
-from ..encoding import decode_all
-from ..query.evaluator import compile_filter
-from ..query.nodes import All, disjunction
-from .driver import Page
-from .plan import Access, Part, Scan
+from ...breathing import Breather
+from ...encoding import decode_all
+from ...query.evaluator import compile_filter
+from ...query.nodes import All, disjunction
+from ..driver import Page
+from ..planning.plan import Access, Part, Scan
 from .reading import Figures, Reader
 
 #: Documents decoded together: they fit in a processor's cache.

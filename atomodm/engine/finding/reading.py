@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from ..errors import StaleCatalogue
-from ..query.ranges import Range, point
-from .catalogues import Catalogues
-from .driver import Driver, Page, Place, Row
+from ...errors import StaleCatalogue
+from ...query.ranges import Range, point
+from ..driver import Driver, Page, Place, Row
+from ..indexing.catalogues import Catalogues
+from ..planning.plan import Access, Intersection, Lookup, Scan, may_repeat
 from .meeting import Meeting
-from .plan import Access, Intersection, Lookup, Scan, may_repeat
 
 #: Documents of one page at most; a page is held in memory.
 LARGEST_PAGE = 4096

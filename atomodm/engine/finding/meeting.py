@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 
-from .driver import Place
-from .plan import Scan
+from ..driver import Place
+from ..planning.plan import Scan
 
 #: Reads entries of a scan after a place, in pages.
 ReadEntries = Callable[[Scan, Place | None], Awaitable[list[Place]]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ..breathing import Breather
-from ..errors import IndexConflict, StaleCatalogue
-from ..query.ranges import EVERYTHING
+from ...breathing import Breather
+from ...errors import IndexConflict, StaleCatalogue
+from ...query.ranges import EVERYTHING
+from ..driver import CollectionChanges, Commit, Driver, EntryRow, IndexRef
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
-from .driver import CollectionChanges, Commit, Driver, EntryRow, IndexRef
 from .index_specs import ID_INDEX, ServerCode
 
 #: Entries that are removed in one go, in some 0.3 s on SQLite.

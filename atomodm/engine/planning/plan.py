@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..query.nodes import ALL, All, Node
-from ..query.ranges import EVERYTHING, Range
-from .catalogue import Index
+from ...query.nodes import ALL, All, Node
+from ...query.ranges import EVERYTHING, Range
+from ..indexing.catalogue import Index
 
 _NONE: frozenset[int] = frozenset()
 _PRIMARY: Sequence[tuple[str, int]] = (("_id", 1),)

@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
-from ..contract.operations import Batch, Insert, Outcome
-from ..errors import StaleCatalogue
-from .catalogue import Catalogue
-from .catalogues import Catalogues
+from ...contract.operations import Batch, Insert, Outcome
+from ...errors import StaleCatalogue
+from ..driver import Applied, Driver, Refused, Row
+from ..indexing.catalogue import Catalogue
+from ..indexing.catalogues import Catalogues
+from ..record import decode_record, outcome
 from .document_queue import DocumentKey, DocumentQueue
-from .driver import Applied, Driver, Refused, Row
 from .preparing import Preparation, Prepared, document_keys_of, is_unguarded, reads_first
-from .record import decode_record, outcome
 from .refusal import Refusal
 
 #: Seconds after which a batch that loses every race is given up.

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
-from ..contract.store import IndexSpec
-from ..encoding import decode, encode
-from ..errors import IndexConflict, InvalidQuery, UnsupportedOperation, describe_type
-from ..query.filters import parse_filter
-from ..query.nodes import All, And, Compare, Exists, In, Node, Nothing, Or, TypeIs
+from ...contract.store import IndexSpec
+from ...encoding import decode, encode
+from ...errors import IndexConflict, InvalidQuery, UnsupportedOperation, describe_type
+from ...query.filters import parse_filter
+from ...query.nodes import All, And, Compare, Exists, In, Node, Nothing, Or, TypeIs
 
 #: The name of the index that every collection has on its ids.
 ID_INDEX = "_id_"

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import islice
 
-from ..breathing import Breather
-from ..contract.store import Chunk, Find
-from ..encoding import decode, decode_all
-from ..query.evaluator import compile_filter
-from ..query.sorting import sort_key
+from ...breathing import Breather
+from ...contract.store import Chunk, Find
+from ...encoding import decode, decode_all
+from ...query.evaluator import compile_filter
+from ...query.sorting import sort_key
+from ..driver import Driver, Page
+from ..indexing.catalogues import Catalogues
+from ..planning.plan import Plan
 from .branch import Branch
-from .catalogues import Catalogues
-from .driver import Driver, Page
 from .merging import merged
-from .plan import Plan
 from .reading import Figures, Reader
 from .sorting import Sortable, Sorter
 

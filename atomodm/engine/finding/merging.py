@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from heapq import heapify, heappop, heapreplace
 
-from ..encoding import decode_all
+from ...encoding import decode_all
+from ..driver import Page
 from .branch import Branch, Document
-from .driver import Page
 
 #: Documents that are given together.
 GIVEN_TOGETHER = 128

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..contract.operations import Batch, Insert, Patch
-from ..errors import DuplicateKey, RevisionMismatch
-from .catalogue import Catalogue, Index
+from ...contract.operations import Batch, Insert, Patch
+from ...errors import DuplicateKey, RevisionMismatch
+from ..driver import Refused
+from ..indexing.catalogue import Catalogue, Index
+from ..record import Effect
 from .document_queue import DocumentKey
-from .driver import Refused
 from .preparing import is_unguarded
-from .record import Effect
 
 
 class Refusal:

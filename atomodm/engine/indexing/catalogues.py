@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+from ..driver import CollectionChanges, Commit, Driver, IndexRef, LogEntry
+from ..record import encode_record
 from .catalogue import Catalogue
-from .driver import CollectionChanges, Commit, Driver, IndexRef, LogEntry
-from .record import encode_record
 
 
 class Catalogues:

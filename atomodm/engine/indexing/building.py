@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..breathing import Breather
-from ..contract.store import IndexSpec, Progress
-from ..encoding import decode_all
-from ..errors import InvalidIndexKey, StaleCatalogue
-from ..query.ranges import EVERYTHING
+from ...breathing import Breather
+from ...contract.store import IndexSpec, Progress
+from ...encoding import decode_all
+from ...errors import InvalidIndexKey, StaleCatalogue
+from ...query.ranges import EVERYTHING
+from ..driver import CollectionChanges, Commit, Driver, Page, Place, Refused, Row
+from ..writing.refusal import duplicate_key
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
 from .clearing import IndexClearer
-from .driver import CollectionChanges, Commit, Driver, Page, Place, Refused, Row
 from .entries import NewlyMultikey, add_new_entries
 from .index_specs import existing_index, is_id_index, normal_spec
-from .refusal import duplicate_key
 
 #: Documents whose entries are written in one commit.
 STEP = 1000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidIndexKey
-from ..query.changes import overlap
+from ...errors import InvalidIndexKey
+from ...query.changes import overlap
+from ..driver import CollectionChanges
 from .catalogue import Index
-from .driver import CollectionChanges
 from .index_keys import Entries
 
 #: A document's entries by index number.

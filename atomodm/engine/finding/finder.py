@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from ..contract.store import Chunk, Explanation, Find
-from ..errors import InvalidQuery, StaleCatalogue
-from ..query.nodes import All, Node, conjunction, describe, negation
+from ...contract.store import Chunk, Explanation, Find
+from ...errors import InvalidQuery, StaleCatalogue
+from ...query.nodes import All, Node, conjunction, describe, negation
+from ..driver import Driver
+from ..indexing.catalogues import Catalogues
+from ..planning import Planner
+from ..planning.plan import Intersection, Lookup, Part, Plan, Scan
+from ..planning.showing import show_bounds
 from .branch import Branch
-from .catalogues import Catalogues
-from .driver import Driver
 from .execution import Execution
-from .plan import Intersection, Lookup, Part, Plan, Scan
-from .planning import Planner
-from .planning.showing import show_bounds
 from .reading import Figures
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..contract.store import IndexSpec
-from ..errors import InvalidIndexKey
-from ..query.composite import CompositeKey, ParallelArrays, compile_composite
-from ..query.evaluator import compile_filter
-from ..query.keys import NULL_KEY, descending, encode_key
-from ..query.nodes import Node
-from ..query.paths import MISSING, index_keys
+from ...contract.store import IndexSpec
+from ...errors import InvalidIndexKey
+from ...query.composite import CompositeKey, ParallelArrays, compile_composite
+from ...query.evaluator import compile_filter
+from ...query.keys import NULL_KEY, descending, encode_key
+from ...query.nodes import Node
+from ...query.paths import MISSING, index_keys
 
 #: Keys of a document's entries, distinct and ascending; positions of the fields of which there are several keys.
 Entries = tuple[list[bytes], frozenset[int]]

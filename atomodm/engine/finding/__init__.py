@@ -1,0 +1,1 @@
+"""Answering questions: plans are run page by page."""

@@ -1,0 +1,1 @@
+"""Indexes: declared, kept in the catalogue, built, written with documents, and removed."""

@@ -1,0 +1,1 @@
+"""Applying batches: prepared, committed, and tried again after a race."""
