@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ import bson
 Document = dict[str, Any]
 
 FIELDS = ("name", "email", "age", "score", "active", "joined", "tags", "address", "note")
+
+_BEGAN = 1_750_000_000
 
 _WORDS = (
     "amber",
@@ -31,14 +34,20 @@ _WORDS = (
 
 def make_documents(count: int, seed: int = 1) -> list[Document]:
     """Documents of people, the same ones for the same `seed`."""
+    return list(generate_documents(count, seed))
+
+
+def generate_documents(count: int, seed: int = 1) -> Iterator[Document]:
+    """The documents of `make_documents` one by one, for more than should be in memory."""
     source = random.Random(seed)
-    return [_make_document(source, number) for number in range(count)]
+    return (_make_document(source, number) for number in range(count))
 
 
 def _make_document(source: random.Random, number: int) -> Document:
     name = f"{source.choice(_WORDS).title()} {source.choice(_WORDS).title()}"
     return {
-        "_id": bson.ObjectId(source.randbytes(12)),
+        # As drivers make them, a thousand in a second: time, process, counter.
+        "_id": bson.ObjectId((_BEGAN + number // 1000).to_bytes(4, "big") + b"bench" + number.to_bytes(3, "big")),
         "name": name,
         "email": f"{name.replace(' ', '.').lower()}.{number}@example.org",
         "age": source.randrange(18, 90),
