@@ -6,15 +6,17 @@ before anything is written, with an error that names the field path and never th
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import bson
-from bson import CodecOptions, Int64, ObjectId
+from bson import Code, CodecOptions, DBRef, Decimal128, Int64, ObjectId, Regex
 from bson.binary import UuidRepresentation
 from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError, InvalidDocument
+from bson.raw_bson import RawBSONDocument
 
 from .errors import (
     DocumentTooLarge,
@@ -39,6 +41,8 @@ CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
 MAX_DEPTH = 100
 #: Bytes of one document that a MongoDB server accepts.
 MAX_SIZE = 16 * 1024 * 1024
+# The mark of a document inside of another one.
+_DOCUMENT = b"\x03"
 # Bytes that a document with too many levels takes at least.
 _SHALLOW = 8 * MAX_DEPTH
 
@@ -46,6 +50,9 @@ _SHALLOW = 8 * MAX_DEPTH
 _EQUAL_ALIKE = frozenset({str, int, bool, bytes, ObjectId})
 # Items up to which a container is compared piece by piece, which then costs less than encoding it twice.
 _SHORT = 8
+
+# Types of values that hold no others.
+_PLAIN = frozenset({str, int, float, bool, type(None), bytes, datetime, ObjectId, Int64, Decimal128})
 
 # What decoding bytes that are no document ends in.
 _DAMAGE = (BSONError, ValueError, TypeError, OverflowError, RecursionError)
@@ -79,14 +86,87 @@ def encode(document: Mapping[str, Any]) -> bytes:
         return data
     if len(data) > MAX_SIZE:
         raise DocumentTooLarge(f"the document takes {len(data):,} bytes, the limit is {MAX_SIZE:,}")
-    if _may_be_deep(data):
+    if _may_be_deep(data) and _leads_deep(document.values(), 1):
         check_values(document)
     return data
+
+
+def encode_given(document: Mapping[str, Any]) -> bytes:
+    """Encode a document that may hold others which are bytes already, which BSON takes without looking at them.
+
+    Raises
+    ------
+    ValueNotStorable
+        As `encode`, or such bytes are no sound BSON.
+    """
+    data = encode(document)
+    if _DOCUMENT in data and _holds_bytes(document.values()):
+        check_values(document)
+    return data
+
+
+def read_back(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a document as it would be read back from a store: a copy, with values as stores give them.
+
+    Raises
+    ------
+    ValueNotStorable
+        As `encode_given`.
+    """
+    data = encode(document)
+    try:
+        return bson.decode(data, CODEC_OPTIONS)
+    except _DAMAGE:
+        check_values(document)
+        raise _unsound() from None
 
 
 def _may_be_deep(data: bytes) -> bool:
     """Whether a document may have too many levels, which BSON itself takes: each costs 8 bytes and a mark at least."""
     return data.count(b"\x03") + data.count(b"\x04") >= MAX_DEPTH
+
+
+def _leads_deep(values: Iterable[Any], level: int) -> bool:
+    """Whether there is a value among them that others may be in, below the last level."""
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN:
+            continue
+        if level >= MAX_DEPTH:
+            return True
+        inner = value.values() if kind is dict else value if kind is list else _values_in(value)
+        if _leads_deep(inner, level + 1):
+            return True
+    return False
+
+
+def _holds_bytes(values: Iterable[Any]) -> bool:
+    """Whether there is a document among them that is bytes already."""
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN:
+            continue
+        if kind is dict:
+            inner = value.values()
+        elif kind is list:
+            inner = value
+        elif kind is RawBSONDocument:
+            return True
+        else:
+            inner = _values_in(value)
+        if _holds_bytes(inner):
+            return True
+    return False
+
+
+def _values_in(value: Any) -> Iterable[Any]:
+    if isinstance(value, DBRef):
+        return value.as_doc().values()
+    if isinstance(value, Code):
+        return () if value.scope is None else value.scope.values()
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
 
 
 def same(one: Any, other: Any) -> bool:
@@ -147,6 +227,10 @@ def check_values(document: Any, path: str = "", depth: int = 0) -> None:
     """
     if depth > MAX_DEPTH:
         raise NestingTooDeep(f"nested deeper than {MAX_DEPTH} levels, or containing itself", path=_shorten(path))
+    if isinstance(document, RawBSONDocument):
+        document = _decode_given(document, path)
+    elif isinstance(document, DBRef):
+        document = document.as_doc()
     if isinstance(document, Mapping):
         for key, value in document.items():
             if not isinstance(key, str):
@@ -162,11 +246,24 @@ def check_values(document: Any, path: str = "", depth: int = 0) -> None:
             check_values(value, f"{path}.{position}", depth + 1)
     elif isinstance(document, str):
         _check_text(document, path)
+        if isinstance(document, Code) and document.scope is not None:
+            check_values(document.scope, f"{path}.$scope", depth + 1)
     elif isinstance(document, int):
         if not _INT_MIN <= document <= _INT_MAX:
             raise IntegerOutOfRange("an integer does not fit in 64 bits", path=path or None)
     else:
         _check_scalar(document, path)
+
+
+def _decode_given(document: RawBSONDocument, path: str) -> dict[str, Any]:
+    try:
+        return bson.decode(document.raw, CODEC_OPTIONS)
+    except _DAMAGE:
+        raise _unsound(path) from None
+
+
+def _unsound(path: str = "") -> ValueNotStorable:
+    return ValueNotStorable("the bytes of a document are no sound BSON", path=path or None)
 
 
 def _check_text(text: str, path: str) -> None:
@@ -182,6 +279,8 @@ def _check_scalar(value: Any, path: str) -> None:
     try:
         bson.encode({"": value}, False, CODEC_OPTIONS)
     except InvalidDocument:
+        if isinstance(value, Regex | re.Pattern):
+            raise InvalidText("a regular expression holds a NUL character", path=path or None) from None
         raise FlattenProcessorDoesNotExist(
             f"no converter is registered for {describe_type(value)}", path=path or None
         ) from None

@@ -88,9 +88,9 @@ def bounds(condition: Node) -> list[Bound]:
 def index_ranges(node: Node) -> tuple[Range, ...] | None:
     """Give the ranges of an index on the node's path that hold a key of every document that matches.
 
-    The keys are those of `atomodm.query.paths.index_keys`. A document that is found need not match: equality with an
-    array is looked up under the array's first element, and with None under what is missing, so that the evaluator has
-    the last word.
+    The keys are those of `atomodm.query.document_keys.index_keys`. A document that is found need not match: equality
+    with an array is looked up under the array's first element, and with None under what is missing, so that the
+    evaluator has the last word.
 
     Parameters
     ----------
@@ -102,6 +102,15 @@ def index_ranges(node: Node) -> tuple[Range, ...] | None:
     tuple of (bytes, bytes) or None
         Ascending ranges that do not overlap, none of them where nothing can match; None where an index does not help.
     """
+    ranges = _ranges(node)
+    path = _path_of(node)
+    if ranges is not None and path is not None and _has_position(path) and contains(ranges, NULL_KEY):
+        # Elements without a field named like the position match, and have no key where there is the position.
+        return None
+    return ranges
+
+
+def _ranges(node: Node) -> tuple[Range, ...] | None:
     match node:
         case Nothing():
             return ()
@@ -230,7 +239,7 @@ def _element_bounds(condition: ElementMatch) -> list[Bound]:
     bounds: list[Bound] = []
     for node in inner:
         path, found = _path_of(node), index_ranges(node)
-        # An element that is no document lacks the field, and has no key.
+        # An element that is an array has its elements for fields, and the key of what is missing.
         if path is not None and found is not None and not _has_position(path) and not contains(found, NULL_KEY):
             bounds.append(Bound(condition, f"{condition.path}.{path}", found, False, True))
     return bounds

@@ -19,7 +19,7 @@ from .keys import bracket, encode_key, is_nan, regex_options, type_bracket
 from .nodes import ELEMENT, Bits, Compare, Exists, In, Modulo, Node, Operator, Regex, Text, TextKind, TypeIs
 from .numbers import truncated
 from .paths import MISSING
-from .patterns import compile_pattern, text_test
+from .patterns import SearchTime, compile_pattern, text_test
 
 #: Decides on one value, which may be `MISSING`.
 Test = Callable[[Any], bool]
@@ -33,8 +33,14 @@ _OPERATORS: dict[Operator, Callable[[Any, Any], bool]] = {
 _INCLUSIVE = (Operator.GTE, Operator.LTE)
 
 
-def value_test(node: Node) -> Test | None:
+def value_test(node: Node, time: SearchTime | None = None) -> Test | None:
     """Make the function that says whether one value fulfils `node`.
+
+    Parameters
+    ----------
+    node : Node
+    time : SearchTime, optional
+        What the regular expressions of one filter share.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def value_test(node: Node) -> Test | None:
         case Text(_, kind, text, ignore_case):
             return _has_text(kind, text, ignore_case)
         case Regex(path, pattern, options):
-            return _matches_pattern(path, pattern, options)
+            return _matches_pattern(path, pattern, options, time)
         case TypeIs(_, types):
             return _has_type(types)
         case Modulo(_, divisor, remainder):
@@ -155,8 +161,8 @@ def _is_one_of(operands: Sequence[Any]) -> Test:
     return is_one_of
 
 
-def _matches_pattern(path: str, pattern: str, options: str) -> Test:
-    matches = compile_pattern(pattern, options, path=None if path == ELEMENT else path)
+def _matches_pattern(path: str, pattern: str, options: str, time: SearchTime | None) -> Test:
+    matches = compile_pattern(pattern, options, path=None if path == ELEMENT else path, time=time)
     letters = "".join(sorted(set(options)))
 
     def test(value: Any) -> bool:

@@ -36,6 +36,7 @@ from .nodes import (
     paths_of,
 )
 from .paths import MISSING, Whole, as_document, compile_path
+from .patterns import SearchTime
 
 #: Decides on a document; on an array's element where the path is `ELEMENT`.
 Matcher = Callable[[Any], bool]
@@ -59,34 +60,34 @@ def compile_filter(node: Node) -> Callable[[Mapping[str, Any]], bool]:
     InvalidQuery
         A regular expression is none, or an `ElementMatch` asks for an element and for its fields at once.
     """
-    return _compile(node)
+    return _compile(node, SearchTime())
 
 
-def _compile(node: Node) -> Matcher:
+def _compile(node: Node, time: SearchTime) -> Matcher:
     match node:
         case All():
             return lambda document: True
         case Nothing():
             return _never
         case And(children):
-            return _every([_compile(child) for child in children])
+            return _every([_compile(child, time) for child in children])
         case Or(children):
-            return _any([_compile(child) for child in children])
+            return _any([_compile(child, time) for child in children])
         case Not(child):
-            inner = _compile(child)
+            inner = _compile(child, time)
             return lambda document: not inner(document)
         case AllOf(path, values):
-            return _every([_compile(Compare(path, Operator.EQ, value)) for value in values]) if values else _never
+            return _every([_compile(Compare(path, Operator.EQ, value), time) for value in values]) if values else _never
         case Exists(path, False):
-            exists = _compile(Exists(path))
+            exists = _compile(Exists(path), time)
             return lambda document: not exists(document)
         case Size(path, size):
             return _on_arrays(path, lambda array: len(array) == size)
         case ElementMatch(path, inner_filter):
-            matches = element_test(path, inner_filter)
+            matches = element_test(path, inner_filter, time)
             return _on_arrays(path, lambda array: any(map(matches, array)))
         case _:
-            test = value_test(node)
+            test = value_test(node, time)
             if test is None:
                 raise TypeError(f"no node of a filter: {type(node).__name__}")
             return _on_values(next(paths_of(node)), test)
@@ -177,15 +178,22 @@ def _on_arrays(path: str, test: Callable[[list[Any]], bool]) -> Matcher:
     return matches
 
 
-def element_test(path: str, node: Node) -> Matcher:
+def element_test(path: str, node: Node, time: SearchTime | None = None) -> Matcher:
     """Make the function that says whether one element of the array at `path` fulfils the filter of an `ElementMatch`.
+
+    Parameters
+    ----------
+    path : str
+    node : Node
+    time : SearchTime, optional
+        What the regular expressions of one filter share.
 
     Raises
     ------
     InvalidQuery
         `node` asks for an element and for its fields at once.
     """
-    matches = _compile(node)
+    matches = _compile(node, time or SearchTime())
     on_element = {inner == ELEMENT for inner in paths_of(node)}
     if on_element == {True}:
         return matches

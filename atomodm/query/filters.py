@@ -34,10 +34,11 @@ from .nodes import (
     conjunction,
     disjunction,
     negation,
+    nodes_of,
 )
 from .numbers import integer, is_true, truncated
 from .operands import stored_operand
-from .patterns import OPTIONS, compile_pattern
+from .patterns import check_patterns
 
 #: Levels of operators inside operators that a filter may have.
 MAX_FILTER_DEPTH = 100
@@ -65,7 +66,9 @@ def parse_filter(filter: Mapping[str, Any]) -> Node:
     InvalidQuery
         An operator is not in this set or has an operand that makes no sense.
     """
-    return _parse_document(filter, 0)
+    node = _parse_document(filter, 0)
+    check_patterns(inner for inner in nodes_of(node) if isinstance(inner, Regex))
+    return node
 
 
 def _parse_document(filter: Any, depth: int) -> Node:
@@ -219,7 +222,11 @@ def _parse_type(path: str, operand: Any, depth: int) -> Node:
         code = integer(item)
         name = TYPE_NAMES.get(code) if code is not None else item
         if not isinstance(name, str) or (name != NUMBER and name not in _TYPE_CODES):
-            raise InvalidQuery(f"$type takes {NUMBER}, {', '.join(_TYPE_CODES)}, or their numbers", path=_shown(path))
+            raise InvalidQuery(
+                f"$type takes {NUMBER}, {', '.join(_TYPE_CODES)}, or their numbers",
+                path=_shown(path),
+                server_code=2 if isinstance(item, str | int | float) and not isinstance(item, bool) else 14,
+            )
         names.append(name)
     return TypeIs(path, tuple(names))
 
@@ -297,14 +304,19 @@ def _parse_regex(path: str, operand: Any, options: Any) -> Node:
         operand = own.pattern
     if not isinstance(operand, str) or not isinstance(options, str):
         raise InvalidQuery("$regex and $options take text", path=_shown(path))
-    return regex_node(path, operand, options.replace("u", ""))
+    return _unchecked_regex(path, operand, options.replace("u", ""))
 
 
 def _regex(path: str, value: Any, what: str) -> Regex:
     if not isinstance(value.pattern, str):
         raise InvalidQuery(f"{what} takes a pattern of text, not of bytes", path=_shown(path))
     # Text is always Unicode.
-    return regex_node(path, value.pattern, regex_options(value.flags).replace("u", ""))
+    return _unchecked_regex(path, value.pattern, regex_options(value.flags).replace("u", ""))
+
+
+def _unchecked_regex(path: str, pattern: str, options: str) -> Regex:
+    pattern = stored_operand(pattern, "a regular expression", path=_shown(path))
+    return Regex(path, pattern, "".join(sorted(set(options))))
 
 
 def regex_node(path: str, pattern: str, options: str = "") -> Regex:
@@ -315,6 +327,6 @@ def regex_node(path: str, pattern: str, options: str = "") -> Regex:
     InvalidQuery
         They are not.
     """
-    compile_pattern(pattern, options, path=_shown(path))
-    pattern = stored_operand(pattern, "a regular expression", path=_shown(path))
-    return Regex(path, pattern, "".join(letter for letter in OPTIONS if letter in options))
+    node = _unchecked_regex(path, pattern, options)
+    check_patterns([node])
+    return node

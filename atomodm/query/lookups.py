@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from ..errors import InvalidQuery, ValueNotStorable, describe_type
+from ..errors import AtomodmError, InvalidQuery, ValueNotStorable, describe_type
 from .filters import regex_node
 from .keys import regex_options
 from .nodes import ELEMENT, Compare, ElementMatch, Exists, In, Node, Operator, Text, TextKind, negation
@@ -78,6 +78,11 @@ class Place:
             value = self.resolved.encode(value)
         except ValueNotStorable as error:
             raise self.error(f"has an operand that cannot be stored ({error.code})") from None
+        except AtomodmError:
+            raise
+        except Exception as error:
+            # As when it is saved: what a converter says may show the value.
+            raise self.error(f"has an operand that cannot be flattened ({type(error).__name__})") from None
         return stored_operand(value, f"the lookup {self.lookup!r}", path=self.path, model=self.model)
 
     def text(self, value: Any) -> str:

@@ -247,6 +247,17 @@ def negation(node: Node) -> Node:
             return Not(node)
 
 
+def nodes_of(node: Node) -> Iterator[Node]:
+    """`node` and all nodes inside of it, those inside of an `ElementMatch` included."""
+    yield node
+    match node:
+        case And(children) | Or(children):
+            for child in children:
+                yield from nodes_of(child)
+        case Not(child) | ElementMatch(filter=child):
+            yield from nodes_of(child)
+
+
 def paths_of(node: Node) -> Iterator[str]:
     """All paths that `node` has conditions on, those inside of an `ElementMatch` left out."""
     match node:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
 
-from ..encoding import MAX_DEPTH, decode, encode
-from ..errors import InvalidQuery, NestingTooDeep, ValueNotStorable
+from ..encoding import read_back
+from ..errors import InvalidQuery, ValueNotStorable
 
 
 def stored_operand(value: Any, what: str, *, path: str | None = None, model: str | None = None) -> Any:
@@ -32,8 +31,7 @@ def stored_operand(value: Any, what: str, *, path: str | None = None, model: str
     if _is_plain(value):
         return value
     try:
-        _check_depth(value, 0)
-        return decode(encode({"": value}))[""]
+        return read_back({"": value})[""]
     except ValueNotStorable as error:
         # Only the error's code: its message has the path inside of the operand, which may be the asker's data.
         raise InvalidQuery(
@@ -49,14 +47,3 @@ def _is_plain(value: Any) -> bool:
     if kind is int:
         return bool(-(2**31) <= value < 2**31)  # larger ones come back as `bson.Int64`
     return kind is ObjectId or kind is bool or kind is float
-
-
-def _check_depth(value: Any, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise NestingTooDeep
-    if isinstance(value, Mapping):
-        for item in value.values():
-            _check_depth(item, depth + 1)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check_depth(item, depth + 1)

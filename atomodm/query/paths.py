@@ -17,7 +17,8 @@ from typing import Any, Final, NamedTuple
 
 from bson import DBRef
 
-from .keys import NULL_KEY, UNDEFINED_KEY, encode_key
+from ..errors import InvalidQuery
+from .nodes import REFERENCE_FIELDS
 
 
 class Missing(Enum):
@@ -65,32 +66,6 @@ def compile_path(path: str) -> Callable[[Mapping[str, Any]], list[Any]]:
     return ends
 
 
-def index_keys(document: Mapping[str, Any], path: str, *, sparse: bool = False) -> list[bytes]:
-    """Give the keys under which an index on `path` has `document`: distinct, ascending and never none.
-
-    There is one key for each element of an array. As in MongoDB, an empty array is `UNDEFINED_KEY`, below all keys of
-    values; what is missing is `NULL_KEY`, and so is a document that gives nothing at all, so that every document is in
-    the index. An array has no key as a whole, except an array inside of another one, which is an element:
-    `atomodm.query.bounds` looks for a whole array under its first element.
-
-    Where the index is `sparse`, what is missing has no key.
-    """
-    keys: set[bytes] = set()
-    for end in compile_path(path)(document):
-        if type(end) is list:
-            if end:
-                keys.update(map(encode_key, end))
-            else:
-                keys.add(UNDEFINED_KEY)
-        elif type(end) is Whole:
-            keys.add(encode_key(end.array))
-        elif end is not MISSING:
-            keys.add(encode_key(end))
-        elif not sparse:
-            keys.add(NULL_KEY)
-    return sorted(keys) if keys or sparse else [NULL_KEY]
-
-
 def as_document(value: Any) -> Mapping[str, Any] | None:
     """Give `value` as a mapping if it is a document, a reference of BSON's own kind included, else None."""
     if type(value) is dict or isinstance(value, Mapping):
@@ -134,6 +109,38 @@ def _walk_array(array: list[Any], parts: tuple[str, ...], position: int, found: 
         document = as_document(item)
         if document is not None:
             _walk_document(document, parts, position, found)
+
+
+def field_parts(name: str, what: str, *, path: str | None = None) -> tuple[str, ...]:
+    """Split a dotted name that stands for a field: in projections and orders there are fewer names than in filters.
+
+    Parameters
+    ----------
+    name : str
+    what : str
+        What has the name, for messages.
+    path : str, optional
+        The whole path, if the name is a part of it, for messages.
+
+    Raises
+    ------
+    InvalidQuery
+        No field is named like this.
+    """
+    path = path or name
+    if not name:
+        raise InvalidQuery(f"{what} has an empty name", path=path, server_code=40352)
+    if name.endswith("."):
+        raise InvalidQuery(f"{what} has a path that ends with a dot", path=path, server_code=40353)
+    parts = tuple(name.split("."))
+    for position, part in enumerate(parts):
+        if not part:
+            raise InvalidQuery(f"{what} has a path with an empty part", path=path, server_code=15998)
+        if part.startswith("$") and (position == 0 or part not in REFERENCE_FIELDS):
+            raise InvalidQuery(f"{what} has a path with a part that starts with $", path=path, server_code=16410)
+        if "\0" in part:
+            raise InvalidQuery(f"{what} has a path with a NUL character", server_code=16411)
+    return parts
 
 
 def array_index(part: str) -> int | None:

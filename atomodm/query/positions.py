@@ -26,6 +26,7 @@ from .nodes import (
     paths_of,
 )
 from .paths import MISSING, array_index, as_document
+from .patterns import SearchTime
 
 #: Finds in a document the position of the element that one condition matched through.
 Locator = Callable[[Mapping[str, Any]], int | None]
@@ -58,7 +59,8 @@ def compile_position(node: Node) -> Callable[[Mapping[str, Any]], int | None]:
         ``f(document) -> int | None`` for a document that matches; None where no condition goes through an array.
     """
     conditions = sorted(_conditions(node), key=_place)
-    locators = [_locator(condition) for condition in reversed(conditions)]
+    time = SearchTime()
+    locators = [_locator(condition, time) for condition in reversed(conditions)]
 
     def position(document: Mapping[str, Any]) -> int | None:
         for locate in locators:
@@ -94,19 +96,19 @@ def _conditions(node: Node) -> Iterator[Node]:
             yield node
 
 
-def _locator(condition: Node) -> Locator:
+def _locator(condition: Node, time: SearchTime) -> Locator:
     path = next(paths_of(condition))
     parts = tuple(path.split("."))
     match condition:
         case ElementMatch(_, filter):
-            return _on_arrays(parts, _first(element_test(path, filter)))
+            return _on_arrays(parts, _first(element_test(path, filter, time)))
         case Size(_, size):
             return _on_arrays(parts, lambda array: (len(array) == size, None))
         case Or(children):
-            tests = [test for child in children if (test := value_test(child)) is not None]
+            tests = [test for child in children if (test := value_test(child, time)) is not None]
             return _on_values(parts, lambda value: any(test(value) for test in tests))
         case _:
-            test = value_test(condition)
+            test = value_test(condition, time)
             assert test is not None
             return _on_values(parts, test)
 

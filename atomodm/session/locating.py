@@ -82,7 +82,7 @@ def _failure_in(
     except Exception as error:
         found = _typed(error, f"a {describe_type(value)} cannot be flattened ({type(error).__name__})")
     if id(value) not in around and room > 0:
-        for part, inner, flatten_inner in _parts(value, flatten):
+        for part, inner, flatten_inner in _readable_parts(value, flatten):
             deeper = _failure_in(inner, flatten_inner, around | {id(value)}, room - len(part) - 1)
             if deeper is not None:
                 return [part, *deeper[0]], deeper[1]
@@ -93,6 +93,14 @@ def _typed(error: Exception, message: str) -> AtomodmError:
     if isinstance(error, AtomodmError):
         return error.with_traceback(None)  # whose frames, of every level, would wait for the garbage collector
     return NestingTooDeep(message) if isinstance(error, RecursionError) else ValueNotStorable(message)
+
+
+def _readable_parts(value: Any, flatten: Flatten) -> list[tuple[str, Any, Flatten]]:
+    """As `_parts`; none of what cannot even be read, as bytes that claim to be a document."""
+    try:
+        return list(_parts(value, flatten))
+    except Exception:
+        return []
 
 
 def _parts(value: Any, flatten: Flatten) -> Iterator[tuple[str, Any, Flatten]]:

@@ -42,6 +42,8 @@ class ModelResolver:
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
+        # Names of one segment, as most are; there are as many as the model has.
+        self._known: dict[str, Resolved] = {}
 
     def resolve(self, segments: Sequence[str]) -> Resolved:
         """Find the stored path for the segments of a lookup.
@@ -52,6 +54,14 @@ class ModelResolver:
             A name is unknown; the message lists those that are alike.
         """
         first, *rest = segments
+        if rest:
+            return self._resolve(first, rest)
+        known = self._known.get(first)
+        if known is None:
+            known = self._known[first] = self._resolve(first, rest)
+        return known
+
+    def _resolve(self, first: str, rest: Sequence[str]) -> Resolved:
         if first in ("_id", "pk"):
             key = self._spec.primary_key
             return self._inside("_id", key.type if key is not None else ANY, rest, is_id=True)
@@ -70,19 +80,32 @@ class ModelResolver:
         while rest:
             name = rest[0]
             inner = _item_of(kind) if isinstance(kind, _ARRAYS) else kind
-            if isinstance(inner, ModelType):
+            if isinstance(kind, _ARRAYS) and name.isdigit():
+                path, kind, rest = f"{path}.{name}", inner, rest[1:]
+            elif isinstance(inner, ModelType):
                 if inner.embedded and name in spec_of(inner.model).by_name:
                     field = self._field(spec_of(inner.model), name, path)
                     path, kind, rest = f"{path}.{field.stored_name}", field.type, rest[1:]
                 elif not inner.embedded and name in _id_names(inner.model):
                     return self._found(f"{path}._id", ANY, rest[1:], is_array)
+                elif not inner.embedded and name in spec_of(inner.model).by_name:
+                    raise InvalidQuery(
+                        f"{name!r} is in another collection: of what is referred to only the id can be asked for, as "
+                        f"{' or '.join(_id_names(inner.model))}",
+                        model=self._spec.tag,
+                        path=path,
+                    )
                 else:
                     break
-            elif isinstance(kind, _ARRAYS) and name.isdigit():
-                path, kind, rest = f"{path}.{name}", inner, rest[1:]
             elif isinstance(inner, AnyType | DictType) and not is_id:
                 if len(rest) == 1 and name in LOOKUPS:
                     break
+                if "." in name or "\0" in name:
+                    raise InvalidQuery(
+                        "a key with a dot or a NUL character cannot be asked for; compare the dict that has it",
+                        model=self._spec.tag,
+                        path=path,
+                    )
                 path, kind, rest = f"{path}.{name}", inner.value if isinstance(inner, DictType) else ANY, rest[1:]
             else:
                 break
@@ -106,10 +129,9 @@ class ModelResolver:
 
     def _unknown(self, name: str, path: str, names: Iterable[str]) -> InvalidQuery:
         names = list(names)
-        close = difflib.get_close_matches(name, names, 3) or names
-        return InvalidQuery(
-            f"there is no {name!r} here; did you mean {', '.join(close)}?", model=self._spec.tag, path=path or None
-        )
+        close = difflib.get_close_matches(name, names, 3)
+        help = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(names)}"
+        return InvalidQuery(f"there is no {name!r} here; {help}", model=self._spec.tag, path=path or None)
 
 
 def _id_names(model: Any) -> tuple[str, ...]:

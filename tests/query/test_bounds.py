@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from atomodm.query.beginnings import literal_beginning
 from atomodm.query.bounds import bounds
-from atomodm.query.composite import ParallelArrays, compile_composite
+from atomodm.query.document_keys import ParallelArrays, compile_composite, index_keys
 from atomodm.query.evaluator import compile_filter
 from atomodm.query.filters import parse_filter
 from atomodm.query.keys import NULL_KEY
@@ -27,7 +27,6 @@ from atomodm.query.nodes import (
     TypeIs,
     conjunction,
 )
-from atomodm.query.paths import index_keys
 from atomodm.query.ranges import contains
 from tests.query.strategies import documents, few_values, paths
 

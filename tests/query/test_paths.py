@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomodm.query.bounds import index_ranges
+from atomodm.query.document_keys import index_keys
 from atomodm.query.evaluator import compile_filter
 from atomodm.query.keys import NULL_KEY, UNDEFINED_KEY, encode_key
 from atomodm.query.nodes import AllOf, Compare, Exists, In, Operator, Text, TextKind
-from atomodm.query.paths import MISSING, Whole, compile_path, index_keys
+from atomodm.query.paths import MISSING, Whole, compile_path
 from tests.query.strategies import documents, few_values, paths
 
 
@@ -79,6 +80,12 @@ def test_a_condition_is_tried_on_the_elements_of_arrays_and_on_the_whole(
         ({"a": [[1, 2], 3]}, "a.0", [encode_key([1, 2])]),
         ({"a": []}, "a.b", [NULL_KEY]),
         ({"a": [1]}, "a.b", [NULL_KEY]),
+        ({"a": [1, {"b": 2}, [{"b": 3}]]}, "a.b", [NULL_KEY, encode_key(2)]),
+        ({"a": [{"b": 1}, {"b": 2}]}, "a.0.b", [encode_key(1)]),
+        ({"a": [{"b": 1}, {"b": 2}]}, "a.2.b", [NULL_KEY]),
+        ({"a": [1, {"b": 2}]}, "a.0.b", [NULL_KEY]),
+        ({"a": [[{"b": 1}, {"b": 2}]]}, "a.0.b", [encode_key(1), encode_key(2)]),
+        ({"a": [{"b": []}, {"b": {"c": 2}}]}, "a.b.c", [NULL_KEY, encode_key(2)]),
         ({"a": [{"b": 1}, {}, {"b": []}]}, "a.b", [UNDEFINED_KEY, NULL_KEY, encode_key(1)]),
     ],
 )

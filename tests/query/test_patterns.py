@@ -13,7 +13,9 @@ from pymongo.errors import OperationFailure
 
 from atomodm.errors import InvalidQuery
 from atomodm.query.dialect import MAX_ITEMS, rewrite_pattern
-from atomodm.query.patterns import MAX_PATTERN, compile_pattern
+from atomodm.query.evaluator import compile_filter
+from atomodm.query.filters import parse_filter
+from atomodm.query.patterns import MAX_PATTERN, MAX_SIZE, compile_pattern
 from atomodm.store.registry import create_store
 
 EMOJI = "\U0001f600"
@@ -197,6 +199,35 @@ def test_a_hostile_pattern_holds_nobody_up_for_long(pattern: str) -> None:
         assert "too long" in error.message  # noqa: PT017 - some of these are quick in this library
     # The limit of one search and the credit of all of them, on a busy machine.
     assert time.perf_counter() - start < 1.5
+
+
+def test_the_patterns_of_a_filter_share_the_time_that_they_may_take() -> None:
+    # None of them takes much longer than is usual.
+    patterns = [f"(a|aa)+b?{number}$" for number in range(60)]
+    matches = compile_filter(parse_filter({"$nor": [{"a": {"$regex": pattern}} for pattern in patterns]}))
+    start = time.perf_counter()
+    with pytest.raises(InvalidQuery, match="too long"):
+        all(matches({"a": "a" * 17 + "!"}) for _ in range(500))
+    assert time.perf_counter() - start < 1.5
+
+
+@pytest.mark.parametrize("pattern", [r"\b" * 16_000, r"\w+ " * 8_000, r"[^\W\d]" * 4_000])
+def test_a_pattern_that_is_long_when_it_is_written_out_is_refused_at_once(pattern: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(InvalidQuery, match=f"{MAX_SIZE:,} characters") as caught:
+        compile_pattern(pattern)
+    assert time.perf_counter() - start < 0.25
+    assert caught.value.server_code == 51091
+
+
+@pytest.mark.parametrize("length", [20, 30_000])
+def test_the_patterns_of_a_filter_are_not_too_much_together(length: int) -> None:
+    patterns = [re.compile(f"{number:05}" + "x" * (length - 5)) for number in range(MAX_SIZE // length)]
+    start = time.perf_counter()
+    with pytest.raises(InvalidQuery, match=f"{MAX_SIZE:,} characters"):
+        parse_filter({"$or": [{"a": {"$in": patterns}}, {"b": {"$elemMatch": {"c": {"$not": {"$in": patterns}}}}}]})
+    assert time.perf_counter() - start < 1.0
+    parse_filter({"a": {"$in": patterns[: len(patterns) // 2 or 1]}})
 
 
 @pytest.mark.parametrize("pattern", [r"\b(?:x|y)\b", r"\bn\w+e\b", r"\w+q", r"(?i)\bneedle", r"[[:punct:]]\Z"])

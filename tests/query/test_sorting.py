@@ -11,9 +11,10 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atomodm.errors import InvalidQuery
 from atomodm.query import encode_key, sort_key
+from atomodm.query.document_keys import ParallelArrays, compile_composite, directed, index_keys
 from atomodm.query.keys import descending
-from atomodm.query.paths import index_keys
 from tests.query.comparison import compare
 from tests.query.strategies import documents, paths, values
 
@@ -63,6 +64,46 @@ def test_nested_paths_sort_through_documents_and_arrays() -> None:
     assert order([("a.b", -1)], some) == [2, 1, 3, 4]
 
 
+def test_a_position_in_a_path_takes_what_is_there() -> None:
+    some = [{"_id": 1, "a": [{"b": 3}, {"b": 0}]}, {"_id": 2, "a": [{"b": 1}, {"b": 9}]}, {"_id": 3, "a": [5]}]
+    assert order([("a.0.b", 1)], some) == [3, 2, 1]
+    assert order([("a.0.b", -1)], some) == [1, 2, 3]
+    assert order([("a.1.b", -1)], some) == [2, 1, 3]
+    assert order([("a.0.b", -1), ("a.1.b", 1)], some) == [1, 2, 3]
+
+
+def test_an_element_that_is_no_document_counts_as_null() -> None:
+    some = [{"_id": 1, "a": [{"b": 1}]}, {"_id": 2, "a": [{"b": 2}, 5]}, {"_id": 3, "a": [{"b": 3}]}]
+    assert order([("a.b", 1)], some) == [2, 1, 3]
+    assert order([("a.b", -1)], some) == [3, 2, 1]
+
+
+def test_paths_through_one_array_count_by_the_same_element() -> None:
+    some = [
+        {"_id": 1, "a": [{"b": 1, "c": 9}, {"b": 2, "c": 0}], "d": 1},
+        {"_id": 2, "a": [{"b": 1, "c": 5}], "d": 1},
+        {"_id": 3, "a": {"b": 1, "c": 7}, "d": 0},
+    ]
+    assert order([("a.b", 1), ("a.c", 1)], some) == [2, 3, 1]
+    assert order([("a.b", -1), ("a.c", -1)], some) == [1, 3, 2]
+    assert order([("a.b", 1), ("a.c", -1)], some) == [1, 3, 2]
+    assert order([("a.b", 1), ("d", -1), ("a.c", 1)], some) == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("sort", "document"),
+    [
+        ([("a", 1), ("b", 1)], {"a": [1], "b": [2]}),
+        ([("a", 1), ("c", 1), ("b", -1)], {"a": [], "b": []}),
+        ([("a.b", 1), ("a.c", 1)], {"a": [{"b": [1], "c": [2]}]}),
+    ],
+)
+def test_arrays_side_by_side_have_no_order(sort: Sort, document: dict[str, Any]) -> None:
+    with pytest.raises(InvalidQuery, match="parallel arrays") as caught:
+        order(sort, [{"_id": 1, **document}])
+    assert caught.value.server_code == 2
+
+
 def test_a_direction_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="1 or -1"):
         sort_key([("a", 0)])
@@ -86,3 +127,16 @@ def test_a_documents_place_is_that_of_its_lowest_or_highest_index_key(document: 
     keys = index_keys(document, path)
     assert sort_key([(path, 1)])(document) == keys[0] + encode_key(1)
     assert sort_key([(path, -1)])(document) == descending(keys[-1]) + encode_key(1)
+
+
+@given(documents, st.lists(paths, min_size=2, max_size=3, unique=True), st.lists(st.sampled_from([1, -1]), min_size=3))
+def test_a_documents_place_is_the_first_that_it_has_in_an_index(
+    document: dict[str, Any], several: list[str], ways: list[int]
+) -> None:
+    try:
+        rows = compile_composite(tuple(several))(document)
+    except ParallelArrays:
+        return
+    first = min(b"".join(directed(row, ways[: len(several)])) for row in rows)
+    place = sort_key(list(zip(several, ways, strict=False)))
+    assert place({**document, "_id": 1}) == first + encode_key(1)

@@ -10,7 +10,8 @@ from bson import DBRef, Regex
 from atomodm.encoding import encode
 from atomodm.errors import InvalidUpdate
 from atomodm.query import parse_filter
-from atomodm.query.updates import parse_update, upsert_document
+from atomodm.query.paths import MISSING
+from atomodm.query.updates import parse_update, upsert_document, upsert_id
 from tests.query.updating import NOW
 
 TAKEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -66,6 +67,29 @@ def test_an_upsert_is_refused_where_the_filter_says_twice_what_a_field_is(filter
     with pytest.raises(InvalidUpdate) as caught:
         upsert_document(parse_filter(filter))
     assert caught.value.server_code == 54
+
+
+@pytest.mark.parametrize(
+    ("filter", "id"),
+    [
+        ({"_id": 1, "a": 1}, 1),
+        ({"$and": [{"_id": {"x": 1}}, {"a": 1}, {"a": 2}]}, {"x": 1}),
+        ({"_id": {"$gt": 1}, "a": 1, "a.b": 2}, MISSING),
+        ({"_idx.a": 1}, MISSING),
+    ],
+    ids=str,
+)
+def test_an_upsert_by_a_replacement_takes_the_id_only(filter: dict[str, Any], id: Any) -> None:
+    assert upsert_id(parse_filter(filter)) == id
+
+
+@pytest.mark.parametrize(
+    ("filter", "code"), [({"_id.x": 1}, 111), ({"_id": {"x": 1}, "_id.x": 1}, 111), ({"_id": {"$all": [1, 1]}}, 54)]
+)
+def test_an_upsert_by_a_replacement_has_to_know_the_whole_id(filter: dict[str, Any], code: int) -> None:
+    with pytest.raises(InvalidUpdate) as caught:
+        upsert_id(parse_filter(filter))
+    assert caught.value.server_code == code
 
 
 def test_fields_with_names_that_only_start_alike_are_no_conflict() -> None:

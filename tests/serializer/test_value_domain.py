@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from bson import Regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atomodm import (
     DocumentTooLarge,
     IntegerOutOfRange,
+    InvalidQuery,
     InvalidText,
     JSONModel,
     NestingTooDeep,
@@ -20,6 +22,7 @@ from atomodm import (
     ValueNotStorable,
 )
 from atomodm.encoding import MAX_SIZE, check_values, decode, encode
+from atomodm.testing.contract.samples import UNSOUND
 from tests.stores import read_again, stored_document
 from tests.zoo.kinds import Containers, Scalars
 from tests.zoo.tagged import Wide
@@ -73,6 +76,8 @@ REFUSED: list[tuple[type[ValueNotStorable], type, dict[str, Any], str]] = [
     (InvalidText, Wide, {"counts": {"a\0": 1}}, "counts.(key)"),
     (InvalidText, Wide, {"value": [{"x": {"a\0": 1}}]}, "value.0.x.(key)"),
     (InvalidText, Machine, {"by_name": {"\0": Part()}}, "by_name.(key)"),
+    (InvalidText, Wide, {"value": {"a": Regex("a\0b")}}, "value.a"),
+    (ValueNotStorable, Wide, {"value": {"a": [UNSOUND]}}, "value.a.0"),
     (DocumentTooLarge, Wide, {"text": "x" * MAX_SIZE}, "text"),
 ]
 
@@ -202,6 +207,9 @@ async def test_a_moment_whose_utc_is_no_date_is_a_typed_error_or_comes_back(stor
     with pytest.raises(ValueNotStorable) as caught:
         await obj.save()
     assert (caught.value.model, caught.value.path) == (Anything.__model__, "moment")
+    with pytest.raises(InvalidQuery, match="cannot be flattened") as asked:
+        await Anything.objects.filter(moment__gte=moment).count()
+    assert (asked.value.model, asked.value.path) == (Anything.__model__, "moment")
     untyped = Anything(value=moment)
     await untyped.save()
     assert (await read_again(untyped)).value == moment

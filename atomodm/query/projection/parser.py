@@ -16,8 +16,9 @@ from bson import Decimal128
 from ...errors import InvalidQuery, describe_type
 from ..evaluator import Matcher, element_test
 from ..filters import parse_filter
-from ..nodes import REFERENCE_FIELDS, ElementMatch
+from ..nodes import ElementMatch
 from ..numbers import is_true
+from ..paths import field_parts
 
 #: The operators that a projection may have, beside the positional ``.$`` at the end of a path.
 PROJECTION_OPERATORS: Final = ("$slice", "$elemMatch")
@@ -232,18 +233,7 @@ def _positional_parts(name: str, path: str) -> tuple[str, ...]:
 
 def _parts(name: str, path: str) -> tuple[str, ...]:
     """Split a dotted name, which must be one that a document can have."""
-    if not name:
-        raise InvalidQuery("a projection has an empty name", path=path, server_code=40352)
-    if name.endswith("."):
-        raise InvalidQuery("a projection has a path that ends with a dot", path=path, server_code=40353)
-    parts = tuple(name.split("."))
-    for position, part in enumerate(parts):
-        if not part:
-            raise InvalidQuery("a projection has a path with an empty part", path=path, server_code=15998)
-        if part.startswith("$") and (position == 0 or part not in REFERENCE_FIELDS):
-            raise InvalidQuery("a projection has a path with a part that starts with $", path=path, server_code=16410)
-        if "\0" in part:
-            raise InvalidQuery("a projection has a path with a NUL character", server_code=16411)
+    parts = field_parts(name, "a projection", path=path)
     if len(parts) > MAX_PROJECTION_DEPTH:
         raise InvalidQuery(f"a projection is nested deeper than {MAX_PROJECTION_DEPTH} levels")
     return parts

@@ -3,6 +3,6 @@
 from .operators import UpdateOperators
 from .parsing import UPDATE_OPERATORS, parse_update
 from .push import PUSH_MODIFIERS
-from .upserts import upsert_document
+from .upserts import upsert_document, upsert_id
 
-__all__ = ["PUSH_MODIFIERS", "UPDATE_OPERATORS", "UpdateOperators", "parse_update", "upsert_document"]
+__all__ = ["PUSH_MODIFIERS", "UPDATE_OPERATORS", "UpdateOperators", "parse_update", "upsert_document", "upsert_id"]

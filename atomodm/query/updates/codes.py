@@ -22,6 +22,7 @@ class ServerCode(IntEnum):
     INVALID_DBREF = 55
     EMPTY_FIELD_NAME = 56
     IMMUTABLE_FIELD = 66
+    NOT_EXACT_VALUE_FIELD = 111
 
 
 def invalid_update(message: str, *, path: str | None = None, code: int = ServerCode.BAD_VALUE) -> InvalidUpdate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from ...encoding import MAX_DEPTH, decode, encode
+from ...encoding import MAX_DEPTH, read_back
 from ...errors import NestingTooDeep, describe_type
 from .array_filters import parse_array_filters
 from .arrays import AddToSet, Pop, Pull, PullAll
@@ -105,7 +105,7 @@ def _leaves(update: Mapping[Any, Any]) -> Iterator[tuple[str, Leaf]]:
             message = f"{name} takes a document of paths, not {describe_type(operand)}"
             raise invalid_update(message, code=ServerCode.FAILED_TO_PARSE)
         # As stored: a copy that nobody else can change, of values that a store can have.
-        for path, value in decode(encode(operand)).items():
+        for path, value in read_back(operand).items():
             _check_path(name, path)
             if name != _RENAME:
                 yield path, _LEAVES[name](name, path, value)

@@ -47,6 +47,29 @@ def upsert_document(node: Node) -> dict[str, Any]:
     return document if _id is MISSING else {"_id": _id, **document}
 
 
+def upsert_id(node: Node) -> Any:
+    """Give the id that an upsert by a replacement takes from its filter, which is all that it takes; `MISSING` if none.
+
+    Raises
+    ------
+    InvalidUpdate
+        Two conditions are about the id, or one is about a field of it: the id would not be known exactly.
+    """
+    id: Any = MISSING
+    for path, value in _equalities(node):
+        if path.startswith("_id."):
+            raise invalid_update(
+                "the filter has to say the whole id; an upsert by a replacement cannot take a field of it from there",
+                path=path,
+                code=ServerCode.NOT_EXACT_VALUE_FIELD,
+            )
+        if path == "_id":
+            if id is not MISSING:
+                raise _ambiguous(path)
+            id = value
+    return id
+
+
 def _equalities(node: Node) -> Iterator[tuple[str, Any]]:
     match node:
         case And(children):

@@ -104,6 +104,37 @@ class LookupContract:
         assert await Holder.objects.filter(part__node=node).count() == 1
         assert await Holder.objects.filter(part__label__startswith="p").count() == 1
 
+    async def test_positions_in_lists_lead_to_what_is_there(self, store: Store) -> None:
+        first, second = Node(name="first"), Node(name="second")
+        holder = Holder(listed=[first, second], parts=[Part(label="a"), Part(label="b", parts=[Part(label="c")])])
+        await holder.save()
+        cases: list[tuple[dict[str, Any], int]] = [
+            ({"parts__0__label": "a"}, 1),
+            ({"parts__0__label": "b"}, 0),
+            ({"parts__1__label__in": ["b"]}, 1),
+            ({"parts__1__parts__0__label": "c"}, 1),
+            ({"listed__1": second}, 1),
+            ({"listed__0": second}, 0),
+            ({"listed__0___id": first._id}, 1),
+            ({"listed__2__isnull": True}, 1),
+        ]
+        for lookups, number in cases:
+            assert await Holder.objects.filter(**lookups).count() == number, lookups
+        other = Holder(parts=[Part(label="0"), Part(label="z")])
+        await other.save()
+        assert await Holder.objects.order_by("parts__0__label").first() is other
+        assert await Holder.objects.order_by("-parts__1__label").first() is other
+
+    async def test_other_members_of_what_is_referred_to_cannot_be_asked_for(self, store: Store) -> None:
+        for name in ("owner__name", "owner__name__gt"):
+            with pytest.raises(InvalidQuery, match=r"another collection.* _id or pk"):
+                Account.objects.filter(**{name: "x"})
+
+    async def test_a_key_with_a_dot_cannot_be_asked_for(self, store: Store) -> None:
+        for name in ("settings__a.b", "settings__ui__a.b__gt", "settings__a\0b"):
+            with pytest.raises(InvalidQuery, match="a key with a dot"):
+                Account.objects.filter(**{name: 1})
+
     @pytest.mark.parametrize("name", ["nmae", "nmae__gt", "name__gtt", "owner__nmae", "settings__ui__gtt__x__in_"])
     async def test_unknown_names_of_lookups_are_refused_with_candidates(self, store: Store, name: str) -> None:
         if name.startswith("settings"):

@@ -1,8 +1,10 @@
-"""The keys of documents in indexes over several paths.
+"""The keys under which indexes have a document.
 
 As in MongoDB, paths that go through the same array are expanded element by element together: an index over ``a.b`` and
 ``a.c`` has a document ``{"a": [{"b": 1, "c": 2}, {"b": 3, "c": 4}]}`` under (1, 2) and (3, 4). Two arrays side by side
 would have to be multiplied, and are refused.
+
+Most indexes are over one path, for which `index_keys` gives in a fraction of the time what `compile_composite` gives.
 """
 
 from __future__ import annotations
@@ -12,11 +14,70 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
-from .keys import UNDEFINED_KEY, encode_key
+from .keys import NULL_KEY, UNDEFINED_KEY, descending, encode_key
 from .paths import MISSING, array_index, as_document
 
 #: The keys of one entry, one for each path; None where the path is missing.
 CompositeKey = tuple[bytes | None, ...]
+
+
+def index_keys(document: Mapping[str, Any], path: str, *, sparse: bool = False) -> list[bytes]:
+    """Give the keys under which an index on `path` has `document`: distinct, ascending and never none.
+
+    There is one key for each element of an array. As in MongoDB, an empty array is `UNDEFINED_KEY`, below all keys of
+    values; what is missing is `NULL_KEY`, and so is an element that the path cannot go on in. Where a part names a
+    position that the array has, only what is there has a key, beside what elements have under such a name. An array has
+    no key as a whole, except an array inside of another one, which is an element: `atomodm.query.bounds` looks for a
+    whole array under its first element.
+
+    Where the index is `sparse`, what is missing has no key.
+    """
+    keys: set[bytes | None] = set()
+    _add_keys(document, path.split("."), 0, keys)
+    if None in keys:
+        keys.discard(None)
+        if not sparse:
+            keys.add(NULL_KEY)
+    return sorted(key for key in keys if key is not None)
+
+
+def _add_keys(place: Any, parts: Sequence[str], position: int, keys: set[bytes | None]) -> None:
+    """Add the keys of what a path leads to from a document or None; None for what is missing."""
+    last = len(parts)
+    while place is not None:
+        value = place.get(parts[position], MISSING)
+        position += 1
+        if type(value) is list:
+            if position < last:
+                _add_keys_of_array(value, parts, position, keys)
+            elif value:
+                keys.update(map(encode_key, value))
+            else:
+                keys.add(UNDEFINED_KEY)
+            return
+        if value is MISSING:
+            break
+        if position == last:
+            keys.add(encode_key(value))
+            return
+        place = as_document(value)
+    keys.add(None)
+
+
+def _add_keys_of_array(array: list[Any], parts: Sequence[str], position: int, keys: set[bytes | None]) -> None:
+    index, is_name = read_part(array, parts[position])
+    if is_name:
+        for item in array or [None]:
+            _add_keys(as_document(item), parts, position, keys)
+    if index is None:
+        return
+    item = array[index]
+    if position + 1 == len(parts):
+        keys.add(encode_key(item))
+    elif type(item) is list:
+        _add_keys_of_array(item, parts, position + 1, keys)
+    else:
+        _add_keys(as_document(item), parts, position + 1, keys)
 
 
 class ParallelArrays(Exception):
@@ -48,7 +109,7 @@ def compile_composite(paths: tuple[str, ...]) -> Callable[[Mapping[str, Any]], s
     Returns
     -------
     callable
-        ``f(document) -> set`` of tuples, never empty. Values and arrays are keyed as `atomodm.query.paths.index_keys`
+        ``f(document) -> set`` of tuples, never empty. Values and arrays are keyed as `index_keys`
         does. It raises `ParallelArrays`.
     """
     if all("." not in path for path in paths):
@@ -64,6 +125,14 @@ def compile_composite(paths: tuple[str, ...]) -> Callable[[Mapping[str, Any]], s
 
         return keys
     return lambda document: _Expansion(paths).run(document)
+
+
+def directed(key: CompositeKey, directions: Sequence[int]) -> list[bytes]:
+    """Give the keys of one entry as they are in an index with these directions, 1 or -1 for each path."""
+    return [
+        descending(part or NULL_KEY) if direction == -1 else part or NULL_KEY
+        for part, direction in zip(key, directions, strict=True)
+    ]
 
 
 class _Expansion:
@@ -119,10 +188,6 @@ class _Expansion:
         expanded = False
         for named, positional in self._readings(array, further):
             elements: list[Any] = array if named or ending else [MISSING]
-            if named and not ending:
-                # A condition on a path passes over elements that are no documents.
-                elements = [element for element in array if as_document(element) is not None]
-                elements = elements or [MISSING] * bool(positional)
             for element in elements:
                 document = as_document(element)
                 row = fixed.copy()
@@ -145,18 +210,33 @@ class _Expansion:
             self._found.add(tuple(row))
 
     def _readings(self, array: list[Any], members: Sequence[_Cursor]) -> Iterator[tuple[list[_Cursor], list[_Cursor]]]:
-        """The ways to read the next parts: as names in each element, and those that are digits as positions too."""
+        """The ways to read the next parts: as names in each element, as positions, and some as both."""
         choices: list[list[_Cursor | None]] = []
         for field, _, position in members:
-            choices.append([None])
-            index = array_index(self._parts[field][position])
-            if index is not None and index < len(array):
+            index, is_name = read_part(array, self._parts[field][position])
+            choices.append([None] if is_name else [])
+            if index is not None:
                 item = array[index]
                 if position + 1 < len(self._parts[field]) and type(item) is not list:
                     item = as_document(item)
-                    if item is None:
-                        continue
                 choices[-1].append(_Cursor(field, item, position + 1))
         for chosen in product(*choices):
             named = [member for member, item in zip(members, chosen, strict=True) if item is None]
             yield named, [item for item in chosen if item is not None]
+
+
+def read_part(array: Sequence[Any], part: str) -> tuple[int | None, bool]:
+    """Say how an index reads a part of a path that meets an array.
+
+    Returns
+    -------
+    position : int or None
+        Where in the array the path goes on, if the part names a position that the array has.
+    is_name : bool
+        Whether the path goes on in each element, with the part as a name. Where it is a position it is a name too only
+        if an element has such a field; MongoDB refuses these documents.
+    """
+    index = array_index(part)
+    if index is None or index >= len(array):
+        return None, True
+    return index, any(part in (as_document(item) or ()) for item in array)
