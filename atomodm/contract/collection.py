@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol, Self
 
+from bson.raw_bson import RawBSONDocument
 from pymongo import IndexModel
 from pymongo.results import BulkWriteResult, DeleteResult, InsertManyResult, InsertOneResult, UpdateResult
 
@@ -26,6 +27,14 @@ class Cursor(Protocol):
     @property
     def alive(self) -> bool:
         """Whether there may be more documents."""
+
+    @property
+    def retrieved(self) -> int:
+        """How many documents were fetched."""
+
+    @property
+    def collection(self) -> Any:
+        """The collection that is asked."""
 
     def sort(self, key_or_list: Any, direction: int | str | None = None) -> Self:
         """Order the documents by one path and direction, or by several."""
@@ -47,6 +56,9 @@ class Cursor(Protocol):
 
     def comment(self, comment: Any) -> Self:
         """A remark for the log of a server."""
+
+    def allow_disk_use(self, allow_disk_use: bool) -> Self:
+        """Let a server use its disk for sorting."""
 
     def clone(self) -> Self:
         """A cursor with the same options that nothing was read from yet."""
@@ -79,9 +91,17 @@ class Cursor(Protocol):
     async def close(self) -> None:
         """Give up what was not read."""
 
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None: ...
+
 
 class CommandCursor(Protocol):
     """A short answer, such as a list of indexes."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether there are more entries."""
 
     def __aiter__(self) -> AsyncIterator[Description]: ...
 
@@ -102,6 +122,10 @@ class CommandCursor(Protocol):
     async def close(self) -> None:
         """Give up what was not read."""
 
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, exc_type: Any, exc_val: Any, exc_tb: Any) -> None: ...
+
 
 class Collection(Protocol):
     """A named set of documents."""
@@ -113,6 +137,10 @@ class Collection(Protocol):
     @property
     def full_name(self) -> str:
         """The name of the database and the collection's, with a dot between them."""
+
+    @property
+    def database(self) -> Any:
+        """The store; on MongoDB its database."""
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -148,7 +176,7 @@ class Collection(Protocol):
 
     async def insert_one(
         self,
-        document: Document,
+        document: Document | RawBSONDocument,
         bypass_document_validation: bool | None = None,
         session: Any | None = None,
         comment: Any | None = None,
@@ -162,7 +190,7 @@ class Collection(Protocol):
 
     async def insert_many(
         self,
-        documents: Iterable[Document],
+        documents: Iterable[Document | RawBSONDocument],
         ordered: bool = True,
         bypass_document_validation: bool | None = None,
         session: Any | None = None,

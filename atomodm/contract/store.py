@@ -188,6 +188,8 @@ class Store(ABC):
         self.requests = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._when_closing: list[Callable[[Store], None]] = []
+        #: By collection, the models whose declared indexes are in force; what removes the indexes empties it.
+        self.prepared: dict[str, set[Any]] = {}
         #: Whether the first operation opens the store, as for one that is assigned by its URL.
         self.opens_at_first_use = False
 
@@ -216,6 +218,7 @@ class Store(ABC):
             async with AsyncExitStack() as stack:  # all of it happens, whatever a listener raises
                 stack.push_async_callback(self._close)
                 stack.callback(setattr, self, "_loop", None)
+                stack.callback(self.prepared.clear)
                 for listener in reversed(listeners):
                     stack.callback(listener, self)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from contextvars import Context
 from datetime import datetime
 
@@ -19,9 +19,9 @@ from ..encoding import decode_all
 from ..errors import RevisionMismatch, StaleCatalogue, UnsupportedOperation
 from ..query.evaluator import compile_filter
 from ..query.keys import bracket, encode_key
-from ..query.ranges import Range, point, turned
+from ..query.ranges import Range, successor, turned
 from .driver import Driver, Place
-from .indexing.catalogue import Index, cutoff, expired
+from .indexing.catalogue import Catalogue, Index, cutoff, expired
 from .indexing.catalogues import Catalogues
 
 #: Seconds between two rounds unless the store's URL says otherwise, as on MongoDB's servers.
@@ -131,15 +131,14 @@ class Expiry:
             if not catalogue.expires:
                 self._watched.discard(collection)
             for index in catalogue.expiring:
-                # The index was changed or dropped meanwhile: the next round sees what it is now.
-                with suppress(StaleCatalogue):
-                    async with aclosing(self._expired(collection, index, catalogue.version)) as batches:
-                        async for operations in batches:
-                            removed += await self._remove(operations)
+                async with aclosing(self._expired(index, catalogue)) as batches:
+                    async for operations in batches:
+                        removed += await self._remove(operations)
         return removed
 
-    async def _expired(self, collection: str, index: Index, version: int) -> AsyncGenerator[list[Operation], None]:
-        """Removals of the documents that have expired by an index, a batch at a time."""
+    async def _expired(self, index: Index, catalogue: Catalogue) -> AsyncGenerator[list[Operation], None]:
+        """Removals of the documents that have expired by an index, a batch at a time, as long as it is there."""
+        collection = catalogue.collection
         now = self._driver.now()
         has_expired = compile_filter(expired(index, now))
         ranges = _ranges(index, cutoff(index, now))
@@ -147,7 +146,15 @@ class Expiry:
         after: Place | None = None
         more = True
         while more:
-            page = await self._driver.scan(collection, index.ref, ranges, limit=BATCH, after=after, version=version)
+            try:
+                page = await self._driver.scan(
+                    collection, index.ref, ranges, limit=BATCH, after=after, version=catalogue.version
+                )
+            except StaleCatalogue:
+                catalogue = await self._catalogues.reload(collection)
+                if catalogue.current(index) is None:
+                    return
+                continue
             more = page.more
             # Of an array a document has several entries, and one of its dates decides.
             found = {
@@ -177,5 +184,5 @@ class Expiry:
 def _ranges(index: Index, last: datetime) -> tuple[Range, ...]:
     """Where an index has the dates up to `last`."""
     earliest, _ = bracket(last)
-    ranges = ((earliest, point(encode_key(last))[1]),)
+    ranges = ((earliest, successor(encode_key(last))),)
     return ranges if index.fields[0][1] == 1 else turned(ranges)

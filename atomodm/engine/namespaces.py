@@ -63,9 +63,7 @@ class Namespaces:
             if not _exists(source):
                 raise self._error(f"there is no collection {name}", _NOT_FOUND)
             if _exists(target) and not drop_target:
-                raise self._error(
-                    f"there is a collection {new_name} already; drop it, or say drop_target=True", _EXISTS
-                )
+                raise self._error(f"there is a collection {new_name} already; drop it, or have it replaced", _EXISTS)
             changes = {
                 name: CollectionChanges(source.version, renamed=new_name),
                 new_name: CollectionChanges(target.version, dropped=drop_target),

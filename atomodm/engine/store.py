@@ -58,6 +58,10 @@ class EngineStore(Store):
         log_size: int = LOG_SIZE,
         expire_interval: float = INTERVAL,
     ) -> None:
+        if not log_size >= 1:
+            raise ValueError("log_size is 1 or more")
+        if not expire_interval >= 0:
+            raise ValueError("expire_interval is 0 or more")
         super().__init__(url)
         self.capabilities = capabilities
         self._opening = asyncio.Lock()
@@ -69,6 +73,7 @@ class EngineStore(Store):
         self._writer = Writer(driver, self._catalogues, log_size, url)
         self._expiry = Expiry(driver, self._catalogues, self._writer.write, expire_interval, url)
         self._catalogues.when_expiring = self._expiry.watch
+        self._catalogues.when_dropped = self._no_longer_prepared
 
     async def _open(self) -> None:
         async with self._opening:
@@ -148,14 +153,18 @@ class EngineStore(Store):
         try:
             return await self._writer.write(batch)
         except DuplicateKey:
-            # What has expired is no longer there for anybody, and does not keep an id or a unique value.
-            if not await self._reap({operation.collection for operation in batch.operations}):
+            if not await self._reaped({operation.collection for operation in batch.operations}):
                 raise
         return await self._writer.write(batch)
 
-    async def _reap(self, collections: Iterable[str]) -> int:
+    async def _reaped(self, collections: Iterable[str]) -> bool:
+        """Remove what has expired, which does not keep an id or a unique value; False where nothing ever does.
+
+        Others may remove it first, so that how many documents went says nothing.
+        """
         expiring = [name for name in collections if (await self._catalogues.get(name)).expires]
-        return await self._expiry.reap(expiring)
+        await self._expiry.reap(expiring)
+        return bool(expiring)
 
     def _check_size(self, batch: Batch) -> None:
         limit = self.capabilities.max_batch
@@ -177,7 +186,7 @@ class EngineStore(Store):
         try:
             await builder.ensure(indexes, progress)
         except DuplicateKey:
-            if not await self._reap([collection]):
+            if not await self._reaped([collection]):
                 raise
             await builder.ensure(indexes, progress)
 
@@ -199,7 +208,9 @@ class EngineStore(Store):
         """Remove a collection with its indexes, as `Store.drop`."""
         await self._ready(collection)
         self._asked()
-        return await self._namespaces.drop([collection])
+        removed = await self._namespaces.drop([collection])
+        self._no_longer_prepared(collection)
+        return removed
 
     async def rename(self, collection: str, new_name: str, *, drop_target: bool = False) -> None:
         """Give a collection another name, as `Store.rename`."""
@@ -207,12 +218,18 @@ class EngineStore(Store):
         check_name(new_name)
         self._asked()
         await self._namespaces.rename(collection, new_name, drop_target=drop_target)
+        self._no_longer_prepared(collection)
+        self._no_longer_prepared(new_name)
+
+    def _no_longer_prepared(self, collection: str) -> None:
+        self.prepared.pop(collection, None)
 
     async def drop_database(self) -> None:
         """Remove all collections, as `Store.drop_database`."""
         await self.ready()
         self._asked()
         await self._namespaces.drop(None)
+        self.prepared.clear()
 
     async def list_collection_names(self) -> list[str]:
         """Names of the collections that have documents or indexes, sorted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -38,8 +38,6 @@ class ObjectCache(MutableMapping[Any, Any]):
         which is cheaper than a callback for each.
     fetching : dict
         Keys to futures that tell, when the fetch under way has ended, whether it succeeded; concurrent loads share it.
-    prepared : set
-        Models whose declared indexes are in force.
     """
 
     def __init__(self, scope: CacheScope, store: Store, collection: str) -> None:
@@ -48,10 +46,14 @@ class ObjectCache(MutableMapping[Any, Any]):
         self.collection = collection
         self.objects: dict[Hashable, ref[Any]] = {}
         self.fetching: dict[Hashable, asyncio.Future[bool]] = {}
-        self.prepared: set[Any] = set()
         self._readings: list[set[Hashable]] = []
         self._held: dict[int, Any] = {}
         self._sweep_at = _SWEEP_AT_LEAST
+
+    @property
+    def prepared(self) -> set[Any]:
+        """Models whose declared indexes are in force, in whatever scope they were made so."""
+        return self.store.prepared.setdefault(self.collection, set())
 
     # -- the mapping that programs see ---------------------------------------------------------------------------------
 
@@ -165,23 +167,13 @@ class ObjectCache(MutableMapping[Any, Any]):
         """Let an object go with the last reference to it."""
         self._held.pop(id(obj), None)
 
-    @contextmanager
-    def reading(self) -> Iterator[set[Hashable]]:
+    def reading(self) -> AbstractContextManager[set[Hashable]]:
         """Know, while documents are read, which of them this process has written since.
 
-        What was read of those may be older than what the object has already, and has to be read again.
-
-        Yields
-        ------
-        set
-            Keys of documents written since; it grows.
+        What was read of those may be older than what the object has already, and has to be read again. The block is
+        given a set of keys of documents written since; it grows.
         """
-        written: set[Hashable] = set()
-        self._readings.append(written)
-        try:
-            yield written
-        finally:
-            self._readings[:] = [other for other in self._readings if other is not written]
+        return _Reading(self._readings)
 
     def wrote(self, _id: Any) -> None:
         """Tell the reads under way that this process has written or deleted a document."""
@@ -200,3 +192,19 @@ class ObjectCache(MutableMapping[Any, Any]):
 
     def __repr__(self) -> str:
         return f"<ObjectCache of {self.collection} in {self.store.url}: {len(self)} objects, {len(self._held)} held>"
+
+
+class _Reading(AbstractContextManager[set[Hashable]]):
+    # A class and no generator: each read of one document enters one.
+    __slots__ = ("_readings", "_written")
+
+    def __init__(self, readings: list[set[Hashable]]) -> None:
+        self._readings = readings
+        self._written: set[Hashable] = set()
+
+    def __enter__(self) -> set[Hashable]:
+        self._readings.append(self._written)
+        return self._written
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._readings[:] = [other for other in self._readings if other is not self._written]

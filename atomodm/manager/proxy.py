@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pymongo import DeleteMany, DeleteOne
+from bson import ObjectId
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
+from pymongo.results import BulkWriteResult, DeleteResult
 
 from ..contract.store import Store
-from ..encoding import decode
 from ..errors import DoesNotExist, DuplicateKey
 from ..identity import ObjectCache
 from ..model import Model, spec_of
-from ..serializer.identifiers import document_id
-from ..session.objects import forget_deleted
+from ..session.objects import follow_deletes
 from .query import Query
 from .source import ModelSource
 
@@ -35,7 +35,11 @@ else:
 T = TypeVar("T", bound=Model)
 
 #: Methods of collections after which documents may be gone.
-_DELETING = frozenset({"delete_one", "delete_many", "find_one_and_delete"})
+_REMOVING = frozenset({"delete_one", "delete_many", "find_one_and_delete", "bulk_write", "drop", "rename"})
+#: Those of them whose first argument is a filter.
+_BY_FILTER = frozenset({"delete_one", "delete_many", "find_one_and_delete"})
+#: Ids that are as they are in a filter, too.
+_PLAIN_IDS = (ObjectId, str, int, bytes)
 
 
 class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
@@ -78,6 +82,10 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
     def __getattr__(self, name: str) -> Any:
         table = self.table
         if name.startswith("_") or not hasattr(type(table), name):
+            if not name.startswith("_") and hasattr(AsyncCollection, name):
+                raise AttributeError(
+                    f"{self.model.__name__}.objects has no {name!r} on {self.store.url}: only on MongoDB"
+                )
             words = sorted({word for word in (*dir(type(self)), *dir(type(table))) if not word.startswith("_")})
             close = difflib.get_close_matches(name, words, 3) or words
             raise AttributeError(f"{self.model.__name__}.objects has no {name!r}; did you mean {', '.join(close)}?")
@@ -92,28 +100,20 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
                 result = await method(*args, **kwargs)
             except PyMongoError:
                 # Of several writes a part may be done.
-                await self._follow(name, args, kwargs)
+                if name in _REMOVING:
+                    await self._follow(name, None)
                 raise
-            await self._follow(name, args, kwargs)
+            if name in _REMOVING and _may_have_removed(name, result):
+                await self._follow(name, _only_ids(name, result, *args, **kwargs))
             return result
 
         return call
 
-    async def _follow(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Have the cached objects follow what a method of the collection did to their documents."""
-        if name in _DELETING or (name == "bulk_write" and _deletes(*args, **kwargs)):
-            await self._forget_deleted()
-        elif name in ("drop", "rename"):
-            forget_deleted(self.cache)
+    async def _follow(self, name: str, ids: Sequence[Any] | None) -> None:
+        """Have the cached objects follow a method of `_REMOVING`, which may have removed these documents only."""
+        if name in ("drop", "rename"):
             self.cache.prepared.clear()
-
-    async def _forget_deleted(self) -> None:
-        """Ask once which of the cached objects' documents are gone."""
-        cache = self.cache
-        cached = [document_id(obj) for obj in cache.live()]
-        if cached:
-            chunk = await self.store.get(cache.collection, cached)
-            forget_deleted(cache, [decode(data)["_id"] for data in chunk.documents])
+        await follow_deletes(self.cache, ids)
 
     # -- objects -----------------------------------------------------------------------------------------------------
 
@@ -192,5 +192,21 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
         return f"<{self.model.__name__}.objects on {self.store.url}>"
 
 
-def _deletes(requests: Sequence[Any] = (), *args: Any, **kwargs: Any) -> bool:
-    return any(isinstance(request, DeleteOne | DeleteMany) for request in requests)
+def _may_have_removed(name: str, result: Any) -> bool:
+    """Whether documents may be gone, going by what a method of `_REMOVING` gave."""
+    if isinstance(result, BulkWriteResult | DeleteResult):
+        return not result.acknowledged or result.deleted_count > 0
+    return result is not None or name != "find_one_and_delete"
+
+
+def _only_ids(name: str, result: Any, filter: Any = None, *args: Any, **kwargs: Any) -> list[Any] | None:
+    """The only ids that a method of `_REMOVING` can have removed; None where this is not known."""
+    if name == "find_one_and_delete" and "_id" in result:
+        return [result["_id"]]
+    if name not in _BY_FILTER or "_id" not in filter:
+        return None
+    condition = filter["_id"]
+    among = condition["$in"] if isinstance(condition, Mapping) and set(condition) == {"$in"} else [condition]
+    # Operators and regular expressions may mean any id.
+    plain = all(isinstance(_id, _PLAIN_IDS) for _id in among)
+    return list(among) if plain else None

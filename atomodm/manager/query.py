@@ -11,7 +11,7 @@ from bson import Int64, ObjectId
 
 from ..contract.store import Explanation, Find
 from ..errors import DoesNotExist, InvalidQuery, MultipleObjectsReturned, describe_type
-from ..query.lookups import Resolver, split_name
+from ..query.lookups import Resolver, compile_lookup, split_name
 from ..query.nodes import ALL, Compare, Node, Operator, conjunction, negation
 from ..query.q import Q
 
@@ -288,7 +288,11 @@ class Query(Generic[T]):
         return query
 
     def _bind(self, conditions: Sequence[Q], lookups: dict[str, Any]) -> Node:
-        return Q(*conditions, **lookups).bind(self._source.resolver, model=self._source.model)
+        resolver, model = self._source.resolver, self._source.model
+        if conditions:
+            return Q(*conditions, **lookups).bind(resolver, model=model)
+        # As a `Q` of lookups alone is bound.
+        return conjunction([compile_lookup(resolver, name, value, model=model) for name, value in lookups.items()])
 
     def _unordered(self) -> Query[T]:
         """The same objects in the order that costs the store least; which objects a part has depends on the order."""
@@ -307,7 +311,7 @@ class Query(Generic[T]):
     def _narrow(self, what: str, node: Node) -> Query[T]:
         self._check_not_sliced(what)
         query = self._copy()
-        query._filter = conjunction((self._filter, node))
+        query._filter = node if self._filter is ALL else conjunction((self._filter, node))
         return query
 
     def _slice(self, start: int, count: int | None) -> Query[T]:
@@ -321,7 +325,8 @@ class Query(Generic[T]):
         return query
 
     def _full_filter(self) -> Node:
-        return conjunction((self._source.base_filter, self._filter))
+        base = self._source.base_filter
+        return self._filter if base is ALL else conjunction((base, self._filter))
 
     def _find(self) -> Find:
         return Find(filter=self._full_filter(), sort=self._sort(), skip=self._skip, limit=self._limit)

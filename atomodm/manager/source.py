@@ -71,8 +71,8 @@ class ModelSource(Generic[T]):
 
     async def by_id(self, _id: Any, fetch: int | None) -> T | None:
         """The object of one document, or None."""
-        await self.ready()
         cache = self.cache
+        await prepare_collection(cache, self._model)
         with cache.reading() as written:
             chunk = await self._store.get(cache.collection, [_id])
             objects = await Fetch(cache, self._model, fetch).objects_of(chunk, written)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from atom.catom import ChangeType
@@ -53,15 +53,9 @@ class Announcements:
         if (field is not None and field.observers) or obj.has_observers(name):
             self._pending.append((obj, field, {"object": obj, "name": name, **change}))
 
-    @contextmanager
-    def sent_after_failure(self) -> Iterator[None]:
+    def sent_after_failure(self) -> AbstractContextManager[None]:
         """Tell observers of what was done when the block fails or is cancelled, which is what is raised then."""
-        try:
-            yield
-        except BaseException:
-            with suppress(ObserverError):
-                self.send()
-            raise
+        return _SentAfterFailure(self)
 
     def send(self) -> None:
         """Tell all observers.
@@ -79,6 +73,19 @@ class Announcements:
         if errors:
             _, obj, name = errors[0]
             raise ObserverError([error for error, _, _ in errors], model=obj.__model__, path=name) from errors[0][0]
+
+
+class _SentAfterFailure(AbstractContextManager[None]):
+    # A class and no generator: each read of one document enters two.
+    __slots__ = ("_told",)
+
+    def __init__(self, told: Announcements) -> None:
+        self._told = told
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            with suppress(ObserverError):
+                self._told.send()
 
 
 def _tell(obj: Any, field: FieldSpec | None, change: dict[str, Any]) -> Iterator[Exception]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-from ..encoding import same
+import bson
+
+from ..encoding import CODEC_OPTIONS, same
 from ..model import ModelSpec
 from ..query.changes import Changes
 from ..serializer.instants import with_notes_of
@@ -94,6 +96,34 @@ def _descends(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return "__model__" in old or [key for key in old if key not in removed] + added == list(new)
 
 
+def diff_members(
+    names: Set[str], base: Mapping[str, Any], document: Mapping[str, Any], snapshot: bytes
+) -> Changes | None:
+    """What a save changes where only some members differ; None where that is not so. Gives what `diff_documents` does.
+
+    Encoding says at once whether all else is the same, which costs a fraction of comparing member by member.
+
+    Parameters
+    ----------
+    names : set of str
+        Stored names of those members.
+    base, document : mapping
+        As for `diff_documents`.
+    snapshot : bytes
+        `base` as it is stored.
+    """
+    if not names or not (names <= base.keys() and names <= document.keys()):
+        return None
+    changed = [name for name in document if name in names]
+    former = {**document, **{name: base[name] for name in changed}}
+    if bson.encode(former, False, CODEC_OPTIONS) != snapshot:
+        return None
+    difference = Difference()
+    for name in changed:
+        difference.compare(name, base[name], document[name])
+    return difference.changes()
+
+
 def diff_documents(
     spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]
 ) -> Changes:
@@ -120,7 +150,7 @@ def diff_documents(
                 continue
             difference.set[key] = value
         elif key in base:
-            if key != "__dt__":
+            if key != "__dt__" and not same(base[key], value):
                 difference.compare(key, base[key], value)
         elif key != "__dt__" or value:
             difference.set[key] = value

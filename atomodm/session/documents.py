@@ -13,7 +13,7 @@ from ..model import ModelSpec, spec_of
 from ..query.changes import Changes
 from ..serializer import FlattenScope, generated_for, hooks_of
 from ..serializer.carefully import before_of
-from .diff import diff_documents
+from .diff import diff_documents, diff_members
 from .locating import failure_of_member, first_failure
 
 
@@ -88,13 +88,28 @@ def changes_of(obj: Any, data: bytes) -> Changes:
     return changes_and_base(obj, data)[0]
 
 
-def changes_and_base(obj: Any, data: bytes) -> tuple[Changes, dict[str, Any]]:
-    """As `changes_of`, with the document that the changes are to be applied to; an empty one where there are none."""
+def changes_and_base(obj: Any, data: bytes) -> tuple[Changes, dict[str, Any] | None]:
+    """As `changes_of`, with the document that the changes are to be applied to; None where that would give `data`."""
     before = before_of(obj)
     if data == obj.__snapshot__ and not before:
-        return Changes(), {}
-    base = decode(obj.__snapshot__)
-    return diff_documents(spec_of(type(obj)), base, decode(data), before), base
+        return Changes(), None
+    spec, base, document = spec_of(type(obj)), decode(obj.__snapshot__), decode(data)
+    if not before:
+        # Mostly, what observers signalled is all that changed.
+        names = _signalled(obj, spec)
+        changes = diff_members(names, base, document, obj.__snapshot__)
+        if changes is not None:
+            replaced = not changes.unset and not changes.push and changes.set.keys() == names
+            return changes, None if replaced else base
+    return diff_documents(spec, base, document, before), base
+
+
+def _signalled(obj: Any, spec: ModelSpec) -> set[str]:
+    """Stored names of the members that observers signalled."""
+    tracking = obj.__tracking__
+    if tracking is None:
+        return set()
+    return {spec.by_name[name].stored_name for name in tracking.dirty if name in spec.by_name}
 
 
 def set_members_of(obj: Any, scope: FlattenScope) -> Changes:

@@ -117,7 +117,8 @@ class Fetch:
                 else:
                     hydrate = generated_for(self.model).hydrate
                     found += hydrate(documents, revisions, self.origin, self.scope, self._meet, self._told.add_new)
-                await self._fill_deferred()
+                if self._deferred:
+                    await self._fill_deferred()
                 await self._breather.breathe()
         self.origin.sweep()
         await self.complete(written)
@@ -176,6 +177,8 @@ class Fetch:
 
     async def complete(self, written: Container[Hashable] = ()) -> None:
         """Apply to loaded objects what changed, fetch the remaining levels, then tell observers."""
+        if not (self._refreshes or self._met or self._frontier or self._passing):
+            return self._told.send()
         with self._told.sent_after_failure():
             refreshes, self._refreshes = self._refreshes, []
             await self.follow(
@@ -191,7 +194,7 @@ class Fetch:
                 for cache, wanted in level.items():
                     await self._fetch(cache, wanted)
                 await self._pass_through_all(passing)
-            self._told.send()
+            return self._told.send()
 
     async def _pass_through_all(self, objects: Sequence[Any]) -> None:
         if self._left != 0:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+from ..breathing import without_collecting
 from ..errors import WrongLoop
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 def write_under_way(objects: Iterable[Any]) -> asyncio.Future[None] | None:
@@ -33,28 +36,40 @@ async def wait_for(under_way: asyncio.Future[None]) -> None:
     await asyncio.wait([under_way])
 
 
-@contextmanager
-def being_written(objects: Sequence[Any]) -> Iterator[None]:
-    """Make others wait until the block ends."""
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    for obj in objects:
-        tracking = obj.__track__()
-        tracking.in_flight = done
-        if tracking.state is not None:
-            tracking.state.error = None
-            obj.__update_state__()
-    try:
-        yield
-    except Exception as error:
-        for obj in objects:
-            if obj.__tracking__.state is not None:
-                obj.__tracking__.state.error = error
-        raise
-    finally:
-        for obj in objects:
-            tracking = obj.__tracking__
-            tracking.in_flight = None
-            tracking.during = frozenset()
-            if tracking.state is not None:
-                obj.__update_state__()
-        done.set_result(None)
+class BeingWritten(AbstractContextManager[None]):
+    """Makes others wait until the block ends.
+
+    Parameters
+    ----------
+    objects : sequence of NoSQLModel
+    """
+
+    __slots__ = ("_done", "_objects")
+
+    def __init__(self, objects: Sequence[Any]) -> None:
+        self._objects = objects
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __enter__(self) -> None:
+        with without_collecting():
+            for obj in self._objects:
+                tracking = obj.__track__()
+                tracking.in_flight = self._done
+                if tracking.state is not None:
+                    tracking.state.error = None
+                    obj.__update_state__()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if isinstance(error, Exception):
+                for obj in self._objects:
+                    if obj.__tracking__.state is not None:
+                        obj.__tracking__.state.error = error
+        finally:
+            for obj in self._objects:
+                tracking = obj.__tracking__
+                tracking.in_flight = None
+                tracking.during = _NOTHING
+                if tracking.state is not None:
+                    obj.__update_state__()
+            self._done.set_result(None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from pymongo.results import DeleteResult
 
+from ..breathing import Breather
 from ..contract.operations import Batch, Delete
 from ..contract.store import Chunk
 from ..encoding import decode, encode, id_key
@@ -22,7 +23,7 @@ from .announce import Announcements
 from .documents import changes_of, flatten_document, members_at, provisional_id, set_members_of
 from .fetch import Fetch
 from .fill import settle_quietly, take
-from .in_flight import being_written, wait_for, write_under_way
+from .in_flight import BeingWritten, wait_for, write_under_way
 from .on_delete import consequences
 
 
@@ -128,7 +129,7 @@ async def delete(objects: Sequence[Any], cache: ObjectCache) -> DeleteResult:
         if under_way is None:
             break
         await wait_for(under_way)
-    with being_written(deleted):
+    with BeingWritten(deleted):
         outcome = await cache.store.write(Batch(operations))
         for obj in deleted:
             mark_deleted(obj)
@@ -158,12 +159,37 @@ def mark_deleted(obj: Any) -> None:
     obj.__update_state__()
 
 
-def forget_deleted(cache: ObjectCache, remaining: Iterable[Any] | None = None) -> None:
-    """Mark as deleted the cached objects of a collection whose documents are not among the `remaining` ids."""
-    kept = {id_key(_id) for _id in remaining} if remaining is not None else set()
-    for obj in cache.live():
-        if id_key(document_id(obj)) not in kept:
-            mark_deleted(obj)
+async def follow_deletes(cache: ObjectCache, ids: Sequence[Any] | None = None) -> None:
+    """Ask once which documents of cached objects are gone, and mark these objects as deleted.
+
+    Where the answer is older than what an object has written meanwhile, or is just writing, it is asked for again.
+
+    Parameters
+    ----------
+    cache : ObjectCache
+    ids : sequence, optional
+        The only documents that may be gone; all unless it is given.
+    """
+    objects = cache.live() if ids is None else [obj for _id in ids if (obj := cache.find(id_key(_id))) is not None]
+    asked = [(document_id(obj), obj) for obj in objects]
+    breather = Breather()
+    while asked:
+        with cache.reading() as written:
+            chunk = await cache.store.get(cache.collection, [_id for _id, _ in asked])
+            there: set[Hashable] = set()
+            for data in chunk.documents:
+                there.add(id_key(decode(data)["_id"]))
+                if breather.is_due():
+                    await breather.breathe()
+            gone = [(_id, obj) for _id, obj in asked if (key := id_key(_id)) not in there and cache.find(key) is obj]
+            asked = []
+            for _id, obj in gone:
+                if id_key(_id) in written or write_under_way([obj]) is not None:
+                    asked.append((_id, obj))
+                else:
+                    mark_deleted(obj)
+        if (under_way := write_under_way([obj for _, obj in asked])) is not None:
+            await wait_for(under_way)
 
 
 async def restore(cls: Any, state: dict[str, Any], force: bool) -> Any:

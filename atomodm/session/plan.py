@@ -158,7 +158,8 @@ class Planner:
         self._refuse_deleted(obj, changes)
         if changes:
             # The whole new document: what is stored, unknown fields included, with the changes.
-            return Write(obj, WriteKind.UPDATE, cache, _id, encode(changes.apply(base)), changes)
+            whole = data if base is None else encode(changes.apply(base))
+            return Write(obj, WriteKind.UPDATE, cache, _id, whole, changes)
         # The store refuses an update at a revision that is not known, and the object meets what is stored.
         kind = WriteKind.UPDATE if obj.__revision__ == UNVERIFIED else WriteKind.NOTHING
         return Write(obj, kind, cache, _id, obj.__snapshot__, changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Literal
 
 from pymongo.results import InsertOneResult, UpdateResult
@@ -32,7 +32,7 @@ from .announce import Announcements
 from .documents import flatten_document, provisional_id
 from .fetch import Fetch
 from .fill import base_for, differing, fill, settle_quietly, take_awaiting
-from .in_flight import being_written, wait_for, write_under_way
+from .in_flight import BeingWritten, wait_for, write_under_way
 from .merge import Decide, Disagreement, disagreements_of_state, merge, resolve
 from .plan import FindCache, Planner, Write, WriteKind
 
@@ -93,15 +93,14 @@ class Save:
         deadline = loop.time() + self._timeout
         while True:
             breather = Breather()
-            with ExitStack() as until_done:
-                with without_collecting():
-                    writes = self._planner.plan(self._roots)
-                    under_way = write_under_way(write.obj for write in writes)
-                    if under_way is None:
-                        until_done.enter_context(being_written([write.obj for write in writes]))
-                if under_way is not None:
-                    await wait_for(under_way)
-                    continue
+            with without_collecting():
+                writes = self._planner.plan(self._roots)
+            objects = [write.obj for write in writes]
+            if (under_way := write_under_way(objects)) is not None:
+                await wait_for(under_way)
+                continue
+            # Nothing was awaited since the snapshot, so that no edit falls between it and this.
+            with BeingWritten(objects):
                 await breather.breathe()
                 self._inserted.update(id(write.obj) for write in writes if write.kind is WriteKind.INSERT)
                 if await self._attempt(writes):
@@ -145,9 +144,7 @@ class Save:
 
     async def _write(self, store: Store, part: Sequence[Write], batch: Batch) -> None:
         """Write a batch, and make the objects what was written."""
-        with ExitStack() as until_done:
-            for scope in {write.cache.scope for write in part if write.obj.__home__ is None}:
-                until_done.enter_context(scope.inserting(store))
+        with _inserting(store, part):
             try:
                 outcome = await store.write(batch)
             except (OutcomeUnknown, asyncio.CancelledError):
@@ -301,6 +298,17 @@ async def _read(cache: ObjectCache, writes: Sequence[Write]) -> dict[Hashable, t
         id_key(decode(data)["_id"]): (data, revision)
         for data, revision in zip(chunk.documents, chunk.revisions, strict=True)
     }
+
+
+def _inserting(store: Store, writes: Sequence[Write]) -> AbstractContextManager[object]:
+    """Tell what reads the store of the new objects among those that are written, as `CacheScope.inserting`."""
+    scopes = {write.cache.scope for write in writes if write.obj.__home__ is None}
+    if not scopes:
+        return nullcontext()
+    with ExitStack() as stack:
+        for scope in scopes:
+            stack.enter_context(scope.inserting(store))
+        return stack.pop_all()
 
 
 def _pieces(store: Store, writes: Sequence[Write]) -> list[list[Write]]:

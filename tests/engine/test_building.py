@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from atomodm.contract import Batch, Delete, IndexSpec, Operation, Patch, Replace
-from atomodm.encoding import encode
+from atomodm.encoding import decode, encode
+from atomodm.engine import Applied, Commit
 from atomodm.query.changes import Changes
 from atomodm.query.ranges import EVERYTHING
 from atomodm.store.memory import MemoryStore
@@ -104,5 +105,32 @@ async def test_a_document_that_does_not_fit_can_be_mended_while_the_index_is_bui
     monkeypatch.undo()
     (index,) = await store._catalogues.reload("people")
     assert len(await store._driver.entries("people", index.ref, [EVERYTHING], limit=9)) == entries
+    assert (await store.check()).ok
+    await store.close()
+
+
+async def test_a_build_comes_to_its_end_where_others_write_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    await store.open()
+    await insert_all(store, "people", [{"_id": number, "name": number} for number in range(2000)])
+    apply = store._driver.apply
+    refused = 0
+
+    async def written_before(commit: Commit) -> Applied:
+        # Of many documents together somebody always writes one.
+        nonlocal refused
+        guards = commit.collections["people"].guards
+        if len(guards) > 50:
+            refused += 1
+            monkeypatch.setattr(store._driver, "apply", apply)
+            id = decode((await store._driver.get("people", [guards[refused % 50][0]]))[0][2])["_id"]
+            await store.write(Batch([Patch("people", id, Changes(set={"name": -id}))]))
+            monkeypatch.setattr(store._driver, "apply", written_before)
+        return await apply(commit)
+
+    monkeypatch.setattr(store._driver, "apply", written_before)
+    await store.ensure_indexes("people", [IndexSpec(name="name_1", fields=[("name", 1)])])
+    monkeypatch.undo()
+    assert 0 < refused < 100
     assert (await store.check()).ok
     await store.close()

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from atomodm.contract import Batch, CheckReport, IndexSpec, Patch, Problem, Store
+from atomodm.contract import Batch, CheckReport, Delete, IndexSpec, Patch, Problem, Replace, Store
 from atomodm.encoding import encode
 from atomodm.engine import CollectionChanges, Commit, Driver, EntryRow, IndexRef
 from atomodm.engine.checking import LISTED
 from atomodm.engine.indexing.catalogue import Catalogue
+from atomodm.errors import StoreCorrupt
 from atomodm.query.changes import Changes
 from atomodm.query.keys import encode_key
 from atomodm.query.nodes import Compare, Operator
@@ -188,6 +189,20 @@ async def test_a_damaged_document_is_reported_and_never_removed(store: Store, da
         assert encode_key(70).hex() in str(problems[0])
     rows = await driver_of(store).get("people", [encode_key(70)])
     assert [row[2] for row in rows] == [data]
+
+
+async def test_a_damaged_document_can_be_removed_by_its_id_and_a_repair_mends_the_indexes(store: Store) -> None:
+    [(id, revision, _)] = await driver_of(store).get("people", [encode_key(3)])
+    await damage(store, updates=[(id, revision, b"\x40\0\0\0 no document at all", 0)])
+    with pytest.raises(StoreCorrupt):
+        await store.write(Batch([Replace("people", 3, encode({"_id": 3}))]))
+    assert all((await store.write(Batch([Delete("people", 3)]))).existed)
+    assert [document["_id"] for document in await find_all(store, "people")] == [0, 1, 2, *range(4, 10)]
+    report = await store.check(repair=True)
+    # One value each of age and mail, two of tags.
+    assert (report.ok, report.repaired, len(report.problems)) == (True, 4, 4)
+    await insert_all(store, "people", [person(3)])
+    assert (await store.check()).problems == ()
 
 
 async def test_a_damaged_catalogue_is_reported(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,24 @@ async def test_what_was_left_of_a_dropped_index_is_removed_by_the_next_change(
     assert (await catalogue(store)).cleared == ()
     assert await store._driver.count("people", index.ref, [EVERYTHING]) == 0
     assert await store._driver.count("people", (await catalogue(store)).indexes[0].ref, [EVERYTHING]) == 101
+
+
+@pytest.mark.parametrize("spec", [NAME, UNIQUE], ids=["plain", "unique"])
+async def test_a_new_collection_of_the_same_name_keeps_its_entries(
+    store: EngineStore, spec: IndexSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.ensure_indexes("people", [spec])
+    entries = store._driver.entries
+
+    async def made_anew(*args: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        places = await entries(*args, **options)
+        await store.drop("people")
+        await insert_all(store, "people", [{"_id": number, "name": number} for number in range(100)])
+        await store.ensure_indexes("people", [spec])
+        return places
+
+    monkeypatch.setattr(store._driver, "entries", made_anew)
+    await store.drop_indexes("people", ["name_1"])
+    (index,) = await catalogue(store)
+    assert await store._driver.count("people", index.ref, [EVERYTHING]) == 100

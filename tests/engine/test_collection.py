@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from pymongo.errors import (
 from atomodm import OutcomeUnknown, RevisionMismatch, StoreBusy, UnsupportedOperation
 from atomodm.contract import Store
 from atomodm.engine.collection import EngineCollection, patience
-from atomodm.engine.collection.written import WrittenRevisions
+from atomodm.engine.collection.time_limit import TimeLimit
 from atomodm.store.registry import create_store
 from tests.stores import NAMES, url_of
 
@@ -291,6 +292,13 @@ async def test_reading_that_takes_too_long_is_ended(store: Store, monkeypatch: p
     assert caught.value.code == 50
     assert caught.value.timeout
     assert await cursor.to_list() == []
+    # So is reading that never has to wait, when its time is over.
+    limit = TimeLimit(20)
+    async with limit:
+        time.sleep(0.03)
+    with pytest.raises(ExecutionTimeout):
+        async with limit:
+            pass
     # What the reader does between two batches is not counted.
     cursor = people.find(batch_size=5, max_time_ms=1000)
     found = []
@@ -365,20 +373,6 @@ async def test_many_documents_are_updated_and_deleted_in_batches(store: Store) -
     assert await requests_of(store, people.update_many({"n": {"$gte": 1}}, {"$inc": {"n": 50}}, hint="n_1")) < 120
     assert sum([document["n"] - document["_id"] async for document in people.find()]) == 51 * 20_000
     assert await requests_of(store, people.delete_many({"n": {"$gte": 0}})) < 80
-
-
-def test_revisions_that_a_run_has_written_take_little_memory() -> None:
-    written = WrittenRevisions()
-    for start in range(1, 100_001, 500):
-        written.add(range(start, start + 500))
-    assert len(written) == 1
-    written.add([0, 0])
-    written.add([200_000, 0, 200_002])
-    assert len(written) == 3
-    for revision in (1, 500, 99_999, 100_000, 200_000, 200_002):
-        assert revision in written
-    for revision in (0, 100_001, 199_999, 200_001, 200_003):
-        assert revision not in written
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

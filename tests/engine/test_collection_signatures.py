@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
+from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.asynchronous.cursor import AsyncCursor
@@ -68,5 +69,9 @@ async def typed_as_one(collection: Collection) -> list[CommandCursor]:
     documents: list[dict[str, Any]] = await collection.find({}, {"a": 1}).sort("a").limit(3).to_list()
     number: int = (await collection.update_one({"a": 1}, {"$inc": {"a": 1}}, upsert=True)).modified_count
     async for document in collection.find(found or documents[number]):
-        await collection.insert_many([document])
-    return [await collection.list_indexes()]
+        await collection.insert_many([document, RawBSONDocument(b"")])
+    async with collection.find().allow_disk_use(True) as cursor:
+        number = (await cursor.next())["n"] + cursor.retrieved
+    async with await collection.list_indexes() as listed:
+        await listed.to_list()
+    return [listed]

@@ -99,6 +99,19 @@ async def test_many_documents_are_removed_a_batch_at_a_time(store: EngineStore, 
     assert {entry.size for entry in entries} == {BATCH, 10}
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+async def test_a_document_is_removed_exactly_at_its_time(tmp_path: Path, clock: Clock, direction: int) -> None:
+    store = SQLiteStore(tmp_path / "notes.db")
+    await store.open()
+    await store.ensure_indexes("notes", [IndexSpec(name="at", fields=[("at", direction)], expire_after=3600)])
+    await insert_all(store, "notes", [*notes(2), {"_id": "odd", "at": START + timedelta(milliseconds=1)}])
+    clock.time = START + timedelta(hours=1)
+    await insert_all(store, "notes", [{"_id": 0}])
+    assert await left(store) == 3
+    assert sorted(await ids(store, "notes"), key=str) == [0, 1, "odd"]
+    await store.close()
+
+
 async def test_a_descending_index_expires_documents_too(store: EngineStore, clock: Clock) -> None:
     await store.drop_indexes("notes")
     await store.ensure_indexes("notes", [IndexSpec(name="at_-1", fields=[("at", -1)], expire_after=3600)])

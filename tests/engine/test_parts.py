@@ -72,21 +72,32 @@ def test_a_catalogue_keeps_all_that_an_index_was_declared_with() -> None:
 
 
 def test_a_catalogue_of_the_first_format_is_read() -> None:
-    def index_of(number: int, direction: int, multikey: bool) -> dict[str, Any]:
-        fields = [["a", direction]]
-        flags = {"unique": True, "sparse": False, "complete": True, "multikey": multikey}
-        return {"number": number, "name": str(number), "fields": fields, **flags}
+    def index_of(
+        number: int, direction: int, multikey: bool, *, path: str = "a", sparse: bool = False
+    ) -> dict[str, Any]:
+        flags = {"unique": True, "sparse": sparse, "complete": True, "multikey": multikey}
+        return {"number": number, "name": str(number), "fields": [[path, direction]], **flags}
 
     stored = {
         "format": 1,
-        "next_number": 4,
-        "indexes": [index_of(1, 1, True), index_of(2, 1, False), index_of(3, -1, False)],
+        "next_number": 6,
+        "indexes": [
+            index_of(1, 1, True),
+            index_of(2, 1, False),
+            index_of(3, -1, False),
+            index_of(4, 1, False, sparse=True),
+            index_of(5, 1, True, path="a.b", sparse=True),
+        ],
     }
     catalogue = Catalogue.of(CollectionState("c", 7, encode(stored), 5))
-    assert [(found.number, found.multikey) for found in catalogue] == [(1, frozenset({0})), (2, frozenset())]
-    # The keys of a descending index were ascending then.
-    assert catalogue.cleared == (IndexRef(3, True),)
-    assert catalogue.next_number == 4
+    assert [(found.number, found.multikey) for found in catalogue] == [
+        (1, frozenset({0})),
+        (2, frozenset()),
+        (4, frozenset()),
+    ]
+    # The keys of a descending index were ascending then, and a sparse one had keys of what an array lacks.
+    assert catalogue.cleared == (IndexRef(3, True), IndexRef(5, True))
+    assert catalogue.next_number == 6
 
 
 def test_documents_are_alive_until_their_time_by_any_index_is_over() -> None:

@@ -11,6 +11,7 @@ from ...contract.store import Store
 from ...errors import InvalidQuery, UnsupportedOperation, describe_type
 from ...query.filters import parse_filter
 from ...query.nodes import ALL, Node
+from ...query.paths import field_parts
 from .faults import SORT_DIRECTION
 
 #: Documents of one chunk unless the caller says otherwise.
@@ -152,12 +153,14 @@ def read_sort(keys: Mapping[str, Any] | None) -> tuple[tuple[str, int], ...]:
     UnsupportedOperation
         It sorts by something else than paths.
     InvalidQuery
-        A direction is neither 1 nor -1.
+        A path is none, or a direction is neither 1 nor -1.
     """
     order: list[tuple[str, int]] = []
     for path, way in (keys or {}).items():
-        if path.startswith("$") or isinstance(way, Mapping):
-            raise UnsupportedOperation(f"sorting by {path} with something else than a direction works on MongoDB only")
+        if path == "$natural" or isinstance(way, Mapping):
+            what = path if path == "$natural" else f"{path} with something else than a direction"
+            raise UnsupportedOperation(f"sorting by {what} works on MongoDB only")
+        field_parts(path, "an order")
         if isinstance(way, bool | str) or way not in (1, -1):
             raise InvalidQuery("a sort direction is 1 or -1", path=path, server_code=SORT_DIRECTION)
         order.append((path, int(way)))

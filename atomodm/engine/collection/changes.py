@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 from bson import ObjectId, Regex
 
-from ...encoding import decode, encode
+from ...encoding import read_back
 from ...errors import InvalidQuery, InvalidUpdate, describe_type
 from ...query.keys import encode_key
 from ...query.nodes import Node
 from ...query.paths import MISSING
 from ...query.positions import compile_position
-from ...query.updates import parse_update, upsert_document
+from ...query.updates import parse_update, upsert_document, upsert_id
 from .faults import BAD_VALUE, DOLLAR_PREFIXED_FIELD_NAME, IMMUTABLE_FIELD
 
 
@@ -100,7 +100,7 @@ class ReplacementBy:
                 raise InvalidUpdate(message, path=name, server_code=DOLLAR_PREFIXED_FIELD_NAME)
         self._node = node
         # As stored, and a copy that nobody else can change.
-        self._fields = decode(encode(replacement))
+        self._fields = read_back(replacement)
         self._id = self._fields.pop("_id", MISSING)
 
     def changed(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class ReplacementBy:
 
     def inserted(self) -> dict[str, Any]:
         """The document that an upsert inserts."""
-        wanted = upsert_document(self._node).get("_id", MISSING)
+        wanted = upsert_id(self._node)
         if wanted is not MISSING:
             self._check_id(wanted)
             return {"_id": wanted, **self._fields}

@@ -189,6 +189,13 @@ class EngineCursor:
         clone._start()
         return clone
 
+    def __copy__(self) -> Self:
+        # Two cursors that read on from one place would take documents from each other.
+        return self.clone()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.clone()
+
     async def rewind(self) -> Self:
         """Give up what was not read, and ask again when the cursor is next read."""
         await self.close()
@@ -227,7 +234,7 @@ class EngineCursor:
 
     async def to_list(self, length: int | None = None) -> list[dict[str, Any]]:
         """The remaining documents, at most `length` of them."""
-        if length is not None and length < 1:
+        if length is not None and check_integer("length", length) < 1:
             raise ValueError("to_list() length must be greater than 0")
         found: list[dict[str, Any]] = []
         while (length is None or len(found) < length) and (self._documents or await self._fetch()):

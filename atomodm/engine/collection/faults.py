@@ -19,15 +19,10 @@ from pymongo.errors import (
 from ... import errors
 
 BAD_VALUE: Final = 2
-FAILED_TO_PARSE: Final = 9
 OVERFLOW: Final = 15
-NAMESPACE_NOT_FOUND: Final = 26
-INDEX_NOT_FOUND: Final = 27
 DOLLAR_PREFIXED_FIELD_NAME: Final = 52
-INVALID_ID_FIELD: Final = 53
 IMMUTABLE_FIELD: Final = 66
 CANNOT_CREATE_INDEX: Final = 67
-INDEX_KEY_SPECS_CONFLICT: Final = 86
 WRITE_CONFLICT: Final = 112
 QUERY_PLAN_KILLED: Final = 175
 INVALID_INDEX_OPTION: Final = 197
@@ -96,9 +91,9 @@ def fault_document(error: errors.AtomodmError, collection: str) -> dict[str, Any
         case errors.StaleCatalogue():
             return {"code": QUERY_PLAN_KILLED, "errmsg": error.message}
         case errors.IndexConflict():
-            return {"code": getattr(error, "server_code", INDEX_KEY_SPECS_CONFLICT), "errmsg": str(error)}
+            return {"code": int(error.server_code), "errmsg": str(error)}
         case errors.AtomodmError() if isinstance(code := getattr(error, "server_code", None), int):
-            return {"code": code, "errmsg": str(error)}
+            return {"code": int(code), "errmsg": str(error)}
         case _:
             return None
 

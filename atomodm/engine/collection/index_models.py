@@ -62,8 +62,8 @@ def index_spec(model: IndexModel) -> IndexSpec:
     return IndexSpec(
         name=name,
         fields=tuple(_field(path, way) for path, way in keys.items()),
-        unique=bool(unique),
-        sparse=bool(sparse),
+        unique=False if unique is None else unique,
+        sparse=False if sparse is None else sparse,
         partial=partial,
         expire_after=None if expire_after is None else _seconds(expire_after),
     )

@@ -54,7 +54,7 @@ class ListCursor:
 
     async def to_list(self, length: int | None = None) -> list[MutableMapping[str, Any]]:
         """The remaining documents, at most `length` of them."""
-        if length is not None and length < 1:
+        if length is not None and check_integer("length", length) < 1:
             raise ValueError("to_list() length must be greater than 0")
         number = len(self._documents) if length is None else min(length, len(self._documents))
         return [self._documents.popleft() for _ in range(number)]

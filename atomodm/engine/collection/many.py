@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from ...breathing import Breather
 from ...contract.operations import Delete, Update
 from ...contract.store import Find
 from ...encoding import decode_all
 from ...errors import InvalidUpdate
+from ...query.keys import encode_key
 from .batches import write_batches
 from .found import Change, FoundDocument
 from .selection import Selection
 from .writer import DocumentWriter
-from .written import WrittenRevisions
 
 #: Documents that are read before they are changed and written.
 READ_TOGETHER = 1000
@@ -46,9 +47,10 @@ class ManyChanges:
     """One run over all documents of a selection.
 
     Each document is changed atomically and no more than once, though the scan that finds the documents may come upon
-    one again that its own change has moved ahead in the index that is scanned (the Halloween problem). Revisions are
-    positions of the change log, so those of a batch are one interval: a document whose revision is in an interval of
-    ours was changed before, and is passed over. What others change between reading and writing is matched again.
+    one again that its own change, or somebody else's, has moved ahead in the index that is scanned (the Halloween
+    problem). So the ids of those changed are remembered, where there is an index to move in: revisions would not tell,
+    for somebody else may have written the document since. What others change between reading and writing is matched
+    again.
 
     Others see some of the documents changed before the rest, as on MongoDB. An error leaves those changed that came
     before the document concerned.
@@ -65,7 +67,8 @@ class ManyChanges:
         self._selection = selection
         self._change = change
         self._totals = Totals()
-        self._written = WrittenRevisions()
+        self._may_meet_again: bool | None = None
+        self._changed: set[bytes] = set()
         self._breather = Breather()
 
     async def run(self) -> Totals:
@@ -87,9 +90,9 @@ class ManyChanges:
         matched = 0
         for revision, data, document in zip(revisions, documents, decode_all(documents), strict=True):
             await self._breather.breathe()
-            if revision in self._written:
-                continue
             found = FoundDocument(revision, data, document)
+            if self._changed and encode_key(found.id) in self._changed:
+                continue
             try:
                 operation = found.operation(self._writer.collection, self._change(document))
             except InvalidUpdate as error:
@@ -105,14 +108,26 @@ class ManyChanges:
 
     async def _write(self, operations: Sequence[Update | Delete]) -> None:
         written = await write_batches(self._writer.store, operations)
-        self._written.add(written.revisions)
+        moved = {encode_key(id) for id in written.moved}
+        for operation in operations:
+            if isinstance(operation, Update) and encode_key(operation.id) not in moved:
+                await self._remember(operation.id)
         self._totals.modified += len(written.revisions)
         self._totals.matched -= len(written.moved)
         for id in written.moved:
             changed = await self._writer.change_one(self._selection.only(id), self._change)
             if changed is not None:
-                self._written.add([changed.revision])
+                if changed.modified and changed.after is not None:
+                    await self._remember(id)
                 self._totals.matched += 1
                 self._totals.modified += changed.modified
         for _, error in written.refused:
             raise error
+
+    async def _remember(self, id: Any) -> None:
+        """Note that a document was changed. One that was removed is another one when it is there again."""
+        if self._may_meet_again is None:
+            # By now the scan has begun: it uses none of the indexes that are made later.
+            self._may_meet_again = bool(await self._writer.store.list_indexes(self._writer.collection))
+        if self._may_meet_again:
+            self._changed.add(encode_key(id))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import aclosing
 from typing import Any
 
 from pymongo.errors import ConfigurationError
 
 from ...contract.store import Find
 from ...errors import InvalidQuery, describe_type
-from ...query.nodes import ALL, Node
-from .arguments import index_name, read_filter, read_hint, refuse
+from ...query.nodes import ALL
+from .arguments import check_integer, index_name, read_filter, read_hint, refuse
 from .base import CollectionBase
 from .cursor import EngineCursor
 from .distinct import find_distinct
@@ -54,8 +53,10 @@ class Reading(CollectionBase):
         maxTimeMS : int, optional
             Milliseconds after which ``ExecutionTimeout`` is raised.
         """
-        skip: int = kwargs.pop("skip", 0)
-        limit: int | None = kwargs.pop("limit", None)
+        skip = check_integer("skip", kwargs.pop("skip", 0))
+        limit = kwargs.pop("limit", None)
+        if limit is not None:
+            check_integer("limit", limit)
         hint, longest = read_hint(kwargs.pop("hint", None)), kwargs.pop("maxTimeMS", None)
         refuse(session=session, **kwargs)
         with pymongo_errors(self._name):
@@ -64,17 +65,12 @@ class Reading(CollectionBase):
                     raise InvalidQuery("the limit must be positive", server_code=LIMIT_NOT_POSITIVE)
                 if skip < 0:
                     raise InvalidQuery("skip must be 0 or more", server_code=SKIP_NEGATIVE)
-                number = await self._count(read_filter(filter), hint, None if limit is None else skip + limit)
+                node = read_filter(filter)
+                name = await index_name(self._store, self._name, hint)
+                last = None if limit is None else skip + limit
+                number = await self._store.count(self._name, node, limit=last, hint=name)
         number = max(0, number - skip)
         return number if limit is None else min(number, limit)
-
-    async def _count(self, node: Node, hint: Any, limit: int | None) -> int:
-        if hint is None:
-            return await self._store.count(self._name, node, limit=limit)
-        name = await index_name(self._store, self._name, hint)
-        find = Find(filter=node, hint=name, limit=limit)
-        async with aclosing(self._store.find(self._name, find)) as chunks:
-            return sum([len(chunk.documents) async for chunk in chunks])
 
     async def estimated_document_count(self, comment: Any | None = None, **kwargs: Any) -> int:
         """Count all documents."""

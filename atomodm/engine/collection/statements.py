@@ -10,7 +10,7 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from ...contract.operations import Insert
-from ...encoding import encode
+from ...encoding import encode_given, read_back
 from ...errors import DuplicateKey
 from ...query.nodes import Node
 from .arguments import read_filter, read_hint, read_sort, several_keys
@@ -163,12 +163,12 @@ def read_insert(collection: str, document: Any) -> Insert:
     InvalidQuery, ValueNotStorable
     """
     if isinstance(document, RawBSONDocument):
-        document = dict(document)
+        document = read_back(document)
     if "_id" not in document:
         document["_id"] = ObjectId()
     # As on a server, the id comes first.
     first = next(iter(document)) == "_id"
-    data = encode(document if first else {"_id": document["_id"], **document})
+    data = encode_given(document if first else {"_id": document["_id"], **document})
     check_id(document["_id"])
     return Insert(collection, document["_id"], data)
 

@@ -40,6 +40,8 @@ class TimeLimit:
 
     async def __aenter__(self) -> Self:
         if self._left is not None:
+            if self._left <= 0:
+                raise _expired()
             self._started = asyncio.get_running_loop().time()
             self._timeout = asyncio.timeout(self._left)
             await self._timeout.__aenter__()
@@ -53,6 +55,10 @@ class TimeLimit:
         try:
             await timeout.__aexit__(kind, error, traceback)
         except TimeoutError:
-            message = "operation exceeded time limit"
-            details = {"ok": 0.0, "code": _MAX_TIME_EXPIRED, "codeName": "MaxTimeMSExpired", "errmsg": message}
-            raise ExecutionTimeout(message, _MAX_TIME_EXPIRED, details) from None
+            raise _expired() from None
+
+
+def _expired() -> ExecutionTimeout:
+    message = "operation exceeded time limit"
+    details = {"ok": 0.0, "code": _MAX_TIME_EXPIRED, "codeName": "MaxTimeMSExpired", "errmsg": message}
+    return ExecutionTimeout(message, _MAX_TIME_EXPIRED, details)

@@ -32,14 +32,11 @@ class Changed:
         None for one that was removed.
     modified : bool
         Whether there is a difference.
-    revision : int
-        That of the written document; 0 where nothing was written, or the document is gone.
     """
 
     before: dict[str, Any]
     after: dict[str, Any] | None
     modified: bool
-    revision: int
 
 
 class DocumentWriter:
@@ -132,9 +129,9 @@ class DocumentWriter:
         after = change(found.document)
         operation = found.operation(self.collection, after)
         if operation is None:
-            return Changed(found.document, after, False, 0)
-        outcome = await self.store.write(Batch([operation]))
-        return Changed(found.document, after, True, outcome.revisions[0])
+            return Changed(found.document, after, modified=False)
+        await self.store.write(Batch([operation]))
+        return Changed(found.document, after, modified=True)
 
     async def upsert(self, document: dict[str, Any]) -> dict[str, Any]:
         """Insert the document that an upsert has made, and give it as it is stored.

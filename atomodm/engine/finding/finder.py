@@ -61,7 +61,11 @@ class Finder:
             The catalogue changed meanwhile.
         """
         _check(find)
-        return await Planner(self._driver, await self._catalogues.get(collection)).plan(find)
+        catalogue = await self._catalogues.get(collection)
+        if find.hint is not None and not catalogue.has_complete(find.hint):
+            # Another process may have made the index: the driver is asked before a hint is refused.
+            catalogue = await self._catalogues.reload(collection)
+        return await Planner(self._driver, catalogue).plan(find)
 
     async def _execution(self, collection: str, find: Find) -> Execution:
         plan = await self.plan(collection, find)

@@ -232,7 +232,7 @@ class Reader:
             self._version = None
             return
         catalogue = await self._catalogues.reload(self._collection)
-        index = catalogue.numbered(scan.index.number)
+        index = catalogue.current(scan.index)
         if index is None or not index.complete:
             raise StaleCatalogue("the index that this find reads was removed meanwhile; ask again")
         self._version = catalogue.version

@@ -19,7 +19,7 @@ from .clearing import IndexClearer
 from .entries import NewlyMultikey, add_new_entries
 from .index_specs import existing_index, is_id_index, normal_spec
 
-#: Documents whose entries are written in one commit.
+#: Documents that are read together, and whose entries are written in one commit at most.
 STEP = 1000
 #: Documents whose entries are computed without giving way to the event loop.
 PART = 128
@@ -49,6 +49,8 @@ class IndexBuilder:
         self._catalogues = catalogues
         self._collection = collection
         self._url = url
+        #: Documents whose entries are written in the next commit.
+        self._together = STEP
 
     async def ensure(self, specs: Sequence[IndexSpec], progress: Progress | None) -> None:
         """Create and build what is missing of `specs`, as `Store.ensure_indexes`."""
@@ -77,8 +79,7 @@ class IndexBuilder:
                 declared = declared.with_new(spec)
         return catalogue if declared is catalogue else await self._catalogues.change(declared)
 
-    async def _build(self, pending: Sequence[Index], progress: Progress | None) -> None:
-        numbers = [index.number for index in pending]
+    async def _build(self, indexes: Sequence[Index], progress: Progress | None) -> None:
         state = await self._driver.state(self._collection)
         breather = Breather()
         after: Place | None = None
@@ -89,17 +90,17 @@ class IndexBuilder:
             more = page.more
             if page.keys:
                 after = (page.keys[-1], page.ids[-1])
-                await self._write_entries(page, numbers)
+                await self._write_entries(page, indexes)
             done += len(page.keys)
             if progress is not None:
                 progress(done, max(done, state.documents))
             await breather.breathe()
-        await self._complete(numbers)
+        await self._complete(indexes)
 
-    async def _complete(self, numbers: Sequence[int]) -> None:
+    async def _complete(self, indexes: Sequence[Index]) -> None:
         while True:
             catalogue = await self._catalogues.reload(self._collection)
-            pending = self._pending(catalogue, numbers)
+            pending = self._pending(catalogue, indexes)
             if not pending:
                 return
             for index in pending:
@@ -109,7 +110,7 @@ class IndexBuilder:
                 await self._catalogues.change(catalogue)
                 return
 
-    def _pending(self, catalogue: Catalogue, numbers: Sequence[int]) -> list[Index]:
+    def _pending(self, catalogue: Catalogue, indexes: Sequence[Index]) -> list[Index]:
         """Those of the indexes that are still to be built.
 
         Raises
@@ -117,28 +118,29 @@ class IndexBuilder:
         StaleCatalogue
             One of them was removed meanwhile.
         """
-        indexes = [catalogue.numbered(number) for number in numbers]
-        if None in indexes:
+        current = [catalogue.current(index) for index in indexes]
+        if None in current:
             raise StaleCatalogue("an index was removed while it was built")
-        return [index for index in indexes if index is not None and not index.complete]
+        return [index for index in current if index is not None and not index.complete]
 
-    async def _write_entries(self, page: Page, numbers: Sequence[int]) -> None:
+    async def _write_entries(self, page: Page, indexes: Sequence[Index]) -> None:
         """Add the entries of documents, of those at least that nobody has written since they were read."""
         rows = list(zip(page.ids, page.revisions, page.documents, strict=True))
         catalogue = await self._catalogues.get(self._collection)
         while rows:
+            part = rows[: self._together]
             try:
-                changes, multikey = await self._prepare(rows, catalogue, self._pending(catalogue, numbers))
+                changes, multikey = await self._prepare(part, catalogue, self._pending(catalogue, indexes))
             except InvalidIndexKey:
-                unchanged = await self._unchanged(rows)
-                if len(unchanged) == len(rows):
-                    await self._remove(numbers)
+                unchanged = await self._unchanged(part)
+                if len(unchanged) == len(part):
+                    await self._remove(indexes)
                     raise
-                rows = unchanged
+                rows = unchanged + rows[len(part) :]
                 continue
             try:
                 if multikey:
-                    for index in self._pending(catalogue, numbers):
+                    for index in self._pending(catalogue, indexes):
                         catalogue = catalogue.with_index(index.with_multikey(multikey.get(index.number, ())))
                     catalogue = await self._catalogues.change(catalogue)
                     continue
@@ -146,13 +148,16 @@ class IndexBuilder:
             except StaleCatalogue:
                 catalogue = await self._catalogues.reload(self._collection)
             except Refused as refused:
-                # Who wrote a document meanwhile has written all of its entries.
+                if refused.taken:
+                    await self._give_up(indexes, refused.taken[0][1])
+                # Who wrote a document meanwhile has written all of its entries. Where many write, few documents
+                # together are more likely to be all as they were read.
                 changed = {id for _, id in refused.mismatched}
                 rows = [row for row in rows if row[0] not in changed]
-                if refused.taken:
-                    await self._give_up(numbers, refused.taken[0][1])
+                self._together = max(1, len(part) // 2)
             else:
-                return
+                rows = rows[len(part) :]
+                self._together = min(2 * self._together, STEP)
 
     async def _unchanged(self, rows: Sequence[Row]) -> list[Row]:
         """Those of the documents that nobody has written since they were read."""
@@ -179,17 +184,17 @@ class IndexBuilder:
         changes.claimed.sort()
         return changes, multikey
 
-    async def _give_up(self, numbers: Sequence[int], number: int) -> None:
+    async def _give_up(self, indexes: Sequence[Index], number: int) -> None:
         """Remove the indexes that are being built, because a unique one of them finds equal values."""
-        violated = next((index for index in await self._remove(numbers) if index.number == number), None)
+        violated = next((index for index in await self._remove(indexes) if index.number == number), None)
         if violated is None:
             raise StaleCatalogue("an index was completed by somebody else while it was built")
         raise duplicate_key(self._collection, violated, 0, self._url)
 
-    async def _remove(self, numbers: Sequence[int]) -> list[Index]:
+    async def _remove(self, indexes: Sequence[Index]) -> list[Index]:
         """Remove those of the indexes that are still being built."""
         catalogue = await self._catalogues.reload(self._collection)
-        pending = self._pending(catalogue, numbers)
+        pending = self._pending(catalogue, indexes)
         for index in pending:
             catalogue = catalogue.without(index.number)
         catalogue = await self._catalogues.change(catalogue)

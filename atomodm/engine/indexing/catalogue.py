@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from ...query.filters import parse_filter
 from ...query.nodes import ALL, Compare, Node, Operator, conjunction, negation, paths_of
 from ..driver import CollectionState, IndexRef
 from .index_keys import Entries, compile_entries
+from .index_specs import ID_INDEX
 
 #: The layout of a stored catalogue. A program that meets a newer one must not write: it would miss entries.
 FORMAT = 2
@@ -35,20 +37,28 @@ class Index:
     multikey : frozenset of int
         Positions of those of its fields of which some document has, or once had, several keys; more perhaps, but never
         fewer.
+    token : bytes
+        Tells it from an index of the same number in another collection of that name, after this one was dropped.
     partial : Node or None
         What a document must match to be in the index.
+    reads : frozenset of str
+        The stored paths that its entries depend on, those of its filter included, as `without_positions` gives them.
     """
 
     number: int
     spec: IndexSpec
     complete: bool = False
     multikey: frozenset[int] = frozenset()
+    token: bytes = b""
     partial: Node | None = field(init=False, repr=False, compare=False)
+    reads: frozenset[str] = field(init=False, repr=False, compare=False)
     _entries: Callable[[Mapping[str, Any]], Entries] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         filter = None if self.spec.partial is None else parse_filter(self.spec.partial)
+        paths = self.paths if filter is None else (*self.paths, *paths_of(filter))
         object.__setattr__(self, "partial", filter)
+        object.__setattr__(self, "reads", frozenset(map(without_positions, paths)))
         object.__setattr__(self, "_entries", compile_entries(self.spec, filter))
 
     @property
@@ -70,11 +80,6 @@ class Index:
     def paths(self) -> tuple[str, ...]:
         """The stored paths that it is over."""
         return tuple(path for path, _ in self.spec.fields)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """The stored paths that its entries depend on, those of its filter included."""
-        return frozenset(self.paths if self.partial is None else (*self.paths, *paths_of(self.partial)))
 
     def keys(self, document: Mapping[str, Any]) -> list[bytes]:
         """The keys of a document's entries: distinct and ascending; none in a sparse or partial index that skips it.
@@ -153,9 +158,8 @@ class Catalogue:
         indexes = [_read_index(item) for item in stored["indexes"]]
         cleared = [IndexRef(number, unique) for number, unique in stored.get("cleared", ())]
         if stored["format"] < 2:
-            # Format 1 had the keys of descending indexes ascending: they are built anew when they are asked for.
-            cleared += [index.ref for index in indexes if index.spec.fields[0][1] < 0]
-            indexes = [index for index in indexes if index.spec.fields[0][1] > 0]
+            cleared += [index.ref for index in indexes if _is_otherwise_in_format_1(index.spec)]
+            indexes = [index for index in indexes if not _is_otherwise_in_format_1(index.spec)]
         return cls(state.name, state.version, tuple(indexes), stored["next_number"], tuple(cleared))
 
     def encode(self) -> bytes:
@@ -176,9 +180,19 @@ class Catalogue:
         """The index of that name."""
         return next((index for index in self if index.spec.name == name), None)
 
+    def has_complete(self, name: str) -> bool:
+        """Whether there is an index of that name, the one on ids included, that may be read."""
+        index = self.named(name)
+        return name == ID_INDEX or (index is not None and index.complete)
+
     def numbered(self, number: int) -> Index | None:
         """The index of that number."""
         return next((index for index in self if index.number == number), None)
+
+    def current(self, index: Index) -> Index | None:
+        """The form that this catalogue has of an index that was seen in another one; None where it is gone."""
+        found = self.numbered(index.number)
+        return found if found is not None and found.token == index.token else None
 
     @property
     def expiring(self) -> list[Index]:
@@ -199,7 +213,7 @@ class Catalogue:
 
     def with_new(self, spec: IndexSpec) -> Catalogue:
         """This catalogue with an index that is yet to be built."""
-        indexes = (*self.indexes, Index(self.next_number, spec))
+        indexes = (*self.indexes, Index(self.next_number, spec, token=os.urandom(8)))
         return replace(self, indexes=indexes, next_number=self.next_number + 1)
 
     def with_index(self, changed: Index) -> Catalogue:
@@ -230,6 +244,23 @@ def cutoff(index: Index, now: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=now - 1000 * index.spec.expire_after)
 
 
+def without_positions(path: str) -> str:
+    """A path without its parts that may be positions in arrays: ``a.b`` stands for ``a.0.b`` too where a is one."""
+    if not any(map(str.isdigit, path)):
+        return path
+    return ".".join(part for part in path.split(".") if not part.isdigit())
+
+
+def _is_otherwise_in_format_1(spec: IndexSpec) -> bool:
+    """Whether format 1 had other keys for an index, so that it is built anew when it is asked for.
+
+    The keys of descending indexes were ascending, and a sparse one had null for each document of an array that lacked
+    its path.
+    """
+    ((path, direction),) = spec.fields
+    return direction < 0 or (spec.sparse and "." in path)
+
+
 def _write_index(index: Index) -> dict[str, Any]:
     spec = index.spec
     return {
@@ -242,6 +273,7 @@ def _write_index(index: Index) -> dict[str, Any]:
         "expire_after": spec.expire_after,
         "complete": index.complete,
         "multikey": sorted(index.multikey),
+        "token": index.token,
     }
 
 
@@ -258,4 +290,5 @@ def _read_index(stored: Mapping[str, Any]) -> Index:
     if isinstance(multikey, bool):
         # So format 1 had it, in which all indexes were over one path.
         multikey = [0] if multikey else []
-    return Index(stored["number"], spec, stored["complete"], frozenset(multikey))
+    token = stored.get("token", b"")
+    return Index(stored["number"], spec, stored["complete"], frozenset(multikey), token)

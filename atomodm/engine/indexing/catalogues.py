@@ -23,13 +23,18 @@ class Catalogues:
     ----------
     when_expiring : callable
         Called with a collection in which documents expire, each time that its catalogue was read.
+    when_dropped : callable
+        Called with a collection that had a catalogue and has none any more: somebody has dropped it.
     """
 
     def __init__(self, driver: Driver, keep: int) -> None:
         self.when_expiring: Callable[[str], None] = lambda collection: None
+        self.when_dropped: Callable[[str], None] = lambda collection: None
         self._driver = driver
         self._keep = keep
         self._known: dict[str, Catalogue] = {}
+        #: Collections that had a catalogue when it was last read.
+        self._seen: set[str] = set()
 
     async def get(self, collection: str) -> Catalogue:
         """The catalogue as this handle knows it."""
@@ -38,8 +43,13 @@ class Catalogues:
 
     async def reload(self, collection: str) -> Catalogue:
         """The catalogue as it stands in the store."""
-        catalogue = Catalogue.of(await self._driver.state(collection))
-        self._known[collection] = catalogue
+        state = await self._driver.state(collection)
+        self._known[collection] = catalogue = Catalogue.of(state)
+        if state.catalogue:
+            self._seen.add(collection)
+        elif collection in self._seen:
+            self._seen.remove(collection)
+            self.when_dropped(collection)
         if catalogue.expires:
             self.when_expiring(collection)
         return catalogue

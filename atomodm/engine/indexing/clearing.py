@@ -85,12 +85,15 @@ class IndexClearer:
 
     async def _remove_some(self, ref: IndexRef) -> bool:
         """Remove entries of a large index; False where one commit can remove all that are left."""
+        catalogue = await self._catalogues.reload(self._collection)
+        if ref not in catalogue.cleared:
+            # Somebody else is done with it; what has its number now belongs to a new collection of the same name.
+            return False
         if await self._driver.count(self._collection, ref, [EVERYTHING], limit=AT_ONCE + 1) <= AT_ONCE:
             return False
         places = await self._driver.entries(self._collection, ref, [EVERYTHING], limit=STEP)
         rows: list[EntryRow] = [(ref.number, key, id) for key, id in places]
-        state = await self._driver.state(self._collection)
-        changes = CollectionChanges(state.version)
+        changes = CollectionChanges(catalogue.version)
         (changes.released if ref.unique else changes.removed).extend(rows)
         with suppress(StaleCatalogue):
             await self._driver.apply(Commit({self._collection: changes}))

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import InvalidIndexKey
 from ...query.changes import overlap
 from ..driver import CollectionChanges
-from .catalogue import Index
+from .catalogue import Index, without_positions
 from .index_keys import Entries
 
 #: A document's entries by index number.
@@ -24,19 +24,17 @@ def affected(indexes: Iterable[Index], paths: Iterable[str]) -> list[Index]:
 
     An index that is being built may lack entries of the unchanged document, so it always counts.
     """
-    plain = [_without_positions(path) for path in paths]
-    return [
-        index
-        for index in indexes
-        if not index.complete or any(overlap(_without_positions(read), path) for read in index.reads for path in plain)
-    ]
+    plain = list(map(without_positions, paths))
+    return [index for index in indexes if not index.complete or _overlap(index.reads, plain)]
 
 
-def _without_positions(path: str) -> str:
-    # ``a.b`` stands for ``a.0.b`` too where a is an array.
-    if not any(map(str.isdigit, path)):
-        return path
-    return ".".join(part for part in path.split(".") if not part.isdigit())
+def _overlap(reads: Iterable[str], paths: Iterable[str]) -> bool:
+    # Loops and no generator: every save of an object asks, for each index.
+    for read in reads:
+        for path in paths:
+            if overlap(read, path):
+                return True
+    return False
 
 
 def document_entries(indexes: Iterable[Index], document: Mapping[str, Any]) -> DocumentEntries:

@@ -7,11 +7,11 @@ from typing import Any
 
 from ...contract.store import IndexSpec
 from ...errors import InvalidIndexKey
-from ...query.composite import CompositeKey, ParallelArrays, compile_composite
+from ...query.document_keys import ParallelArrays, compile_composite, directed, index_keys
 from ...query.evaluator import compile_filter
 from ...query.keys import NULL_KEY, descending, encode_key
 from ...query.nodes import Node
-from ...query.paths import MISSING, index_keys
+from ...query.paths import MISSING
 
 #: Keys of a document's entries, distinct and ascending; positions of the fields of which there are several keys.
 Entries = tuple[list[bytes], frozenset[int]]
@@ -70,16 +70,8 @@ def _of_one_path(spec: IndexSpec) -> Callable[[Mapping[str, Any]], Entries]:
 
 def _of_several_paths(spec: IndexSpec) -> Callable[[Mapping[str, Any]], Entries]:
     composite = compile_composite(tuple(path for path, _ in spec.fields))
-    falls = [direction == -1 for _, direction in spec.fields]
+    directions = [direction for _, direction in spec.fields]
     sparse = spec.sparse
-
-    def joined(key: CompositeKey) -> bytes:
-        return b"".join(
-            [
-                descending(part or NULL_KEY) if falling else part or NULL_KEY
-                for part, falling in zip(key, falls, strict=True)
-            ]
-        )
 
     def entries(document: Mapping[str, Any]) -> Entries:
         try:
@@ -94,11 +86,11 @@ def _of_several_paths(spec: IndexSpec) -> Callable[[Mapping[str, Any]], Entries]
             (key,) = found
             if sparse and not any(key):
                 return _NO_ENTRIES
-            return [joined(key)], _SINGLE
+            return [b"".join(directed(key, directions))], _SINGLE
         if sparse:
             found = {key for key in found if any(key)}
         several = frozenset(place for place, parts in enumerate(zip(*found, strict=True)) if len(set(parts)) > 1)
         # What is missing and null are one key.
-        return sorted(set(map(joined, found))), several
+        return sorted({b"".join(directed(key, directions)) for key in found}), several
 
     return entries

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from ...contract.store import IndexSpec
-from ...encoding import decode, encode
+from ...encoding import encode, read_back
 from ...errors import IndexConflict, InvalidQuery, UnsupportedOperation, describe_type
 from ...query.filters import parse_filter
 from ...query.nodes import All, And, Compare, Exists, In, Node, Nothing, Or, TypeIs
@@ -60,8 +60,8 @@ def normal_spec(spec: IndexSpec, url: str) -> IndexSpec:
     return IndexSpec(
         name=spec.name,
         fields=fields,
-        unique=bool(spec.unique),
-        sparse=bool(spec.sparse),
+        unique=declaration.flag("unique", spec.unique),
+        sparse=declaration.flag("sparse", spec.sparse),
         partial=declaration.partial(),
         expire_after=declaration.expire_after(fields),
     )
@@ -78,7 +78,10 @@ class _Declaration:
         return IndexConflict(f"index {self._spec.name}: {problem}", server_code=code, store=self._url)
 
     def fields(self) -> tuple[tuple[str, int], ...]:
-        fields = tuple((path, self._direction(path, direction)) for path, direction in self._spec.fields)
+        given: Sequence[Any] = self._spec.fields
+        if not all(isinstance(field, list | tuple) and len(field) == 2 for field in given):
+            raise self._error("each of its fields is a path with a direction")
+        fields = tuple((path, self._direction(path, direction)) for path, direction in given)
         if not fields:
             raise self._error("an index is over one path or more")
         if len(fields) > MOST_FIELDS:
@@ -136,6 +139,12 @@ class _Declaration:
                     ServerCode.INVALID_INDEX_SPECIFICATION_OPTION,
                 )
 
+    def flag(self, option: str, value: Any) -> bool:
+        # A number is true or false for a server too; text is neither, whatever it says.
+        if not isinstance(value, int | float):
+            raise self._error(f"{option} is True or False, not {describe_type(value)}", ServerCode.TYPE_MISMATCH)
+        return bool(value)
+
     def partial(self) -> Mapping[str, Any] | None:
         filter = self._spec.partial
         if filter is None:
@@ -155,7 +164,7 @@ class _Declaration:
                 "unsupported expression in partial index; there are $eq, $gt, $gte, $lt, $lte, $in, $exists: true, "
                 "$type, $and and $or"
             )
-        return decode(encode(filter))
+        return read_back(filter)
 
     def expire_after(self, fields: Sequence[tuple[str, int]]) -> int | None:
         seconds: Any = self._spec.expire_after

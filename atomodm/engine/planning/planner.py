@@ -16,6 +16,7 @@ from ...query.bounds import bounds
 from ...query.nodes import ALL, And, Node, Nothing, Or, conjunction
 from ..driver import Driver
 from ..indexing.catalogue import Catalogue
+from ..indexing.index_specs import ID_INDEX
 from .candidates import Candidate, bounds_by_path, holds_all, of_index, primary, whole
 from .ordering import Order, in_groups, in_order
 from .plan import Part, Plan, Scan
@@ -255,7 +256,7 @@ class Planner:
 
     async def _hinted(self, find: Find, conditions: Sequence[Node], hint: str) -> Plan:
         """Scan the index that was asked for, even if it has not all documents that match."""
-        if hint == "_id_":
+        if hint == ID_INDEX:
             by_id = primary(bounds_by_path(conditions))
             return self._of(find, [Way(by_id or ALL_DOCUMENTS, conditions, ALL)])
         index = self._catalogue.named(hint)

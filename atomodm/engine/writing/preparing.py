@@ -10,7 +10,7 @@ from bson import Regex
 from ...breathing import Breather
 from ...contract.operations import Batch, Delete, Insert, Operation, Patch, Replace, Update
 from ...encoding import decode, decode_all, encode
-from ...errors import DuplicateKey, InvalidQuery, ValueNotStorable
+from ...errors import DuplicateKey, InvalidQuery, StoreCorrupt, ValueNotStorable
 from ...query.changes import Changes
 from ...query.keys import encode_key
 from ..driver import CollectionChanges, Commit, InsertRow, LogEntry, Row
@@ -155,14 +155,15 @@ class Preparation:
     def _add(self, operations: Sequence[Operation], keys: Sequence[DocumentKey]) -> None:
         inserts: dict[str, list[InsertRow]] = {}
         for operation, key in zip(operations, keys, strict=True):
-            # What batches mostly consist of is collected and done together.
+            # What large batches mostly consist of is collected and done together.
             if type(operation) is Insert:
                 inserts.setdefault(key[0], []).append((key[1], operation.document, self._offset))
-                effect = Effect.INSERTED
+                self._effects.append(Effect.INSERTED)
+                self._offset += 1
             else:
                 effect = self._add_one(operation, key)
-            self._effects.append(effect)
-            self._offset += bool(effect)
+                self._effects.append(effect)
+                self._offset += bool(effect)
         for collection, rows in inserts.items():
             self._changes[collection].inserts += rows
             if indexes := self._catalogues[collection].indexes:
@@ -210,7 +211,14 @@ class Preparation:
     ) -> None:
         if not indexes:
             return
-        before = _NO_ENTRIES if old is None else former_entries(indexes, decode(old))
+        before = _NO_ENTRIES
+        if old is not None:
+            try:
+                before = former_entries(indexes, decode(old))
+            except StoreCorrupt:
+                # A damaged document can be removed; what it leaves in indexes leads nowhere, and a repair clears it up.
+                if new is not None:
+                    raise
         after = _NO_ENTRIES if new is None else document_entries(indexes, decode(new))
         self._mark_multikey(collection, add_entries(self._changes[collection], indexes, id, before, after))
 
@@ -226,12 +234,7 @@ class Preparation:
 
 def _patched(row: Row, changes: Changes) -> bytes:
     id, _, data = row
-    document = decode(data)
-    try:
-        changes.apply(document)
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        # The message would show values of the document.
-        raise InvalidQuery(f"a change does not fit the stored document ({type(error).__name__})") from None
+    document = changes.apply(decode(data))
     if "_id" not in document or encode_key(document["_id"]) != id:
         raise InvalidQuery("a change may not touch the document's id", path="_id")
     return encode(document)

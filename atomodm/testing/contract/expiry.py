@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,6 +82,17 @@ class ExpiryContract:
         for document in ({"_id": 1, "name": "z"}, {"_id": 4, "name": "b"}):
             with pytest.raises(DuplicateKey):
                 await insert_all(store, "notes", [document])
+
+    async def test_many_may_take_what_expired_documents_had_at_once(self, stores: Stores) -> None:
+        store, other = await stores.open(), await stores.open()
+        unique = IndexSpec(name="name_1", fields=[("name", 1)], unique=True)
+        await store.ensure_indexes("notes", [EXPIRING, unique])
+        await insert_all(store, "notes", [{"_id": number, "name": number, "at": ago(2)} for number in range(40)])
+        fresh = [{"_id": number, "name": number + 100} for number in range(20)]
+        fresh += [{"_id": number + 100, "name": number} for number in range(20, 40)]
+        handles = [store, other] * 20
+        await asyncio.gather(*(insert_all(handle, "notes", [one]) for handle, one in zip(handles, fresh, strict=True)))
+        assert await store.count("notes") == 40
 
     async def test_an_expired_document_does_not_stand_in_the_way_of_a_unique_index(self, stores: Stores) -> None:
         store = await stores.open()

@@ -266,6 +266,18 @@ class FindContract:
             with pytest.raises(InvalidQuery):
                 await store.count("people", hint=hint)
 
+    async def test_a_hint_may_name_an_index_that_another_handle_made(self, stores: Stores) -> None:
+        store, other = await stores.open(), await stores.open()
+        await insert_all(store, "people", PEOPLE)
+        thirty = compare("age", "==", 30)
+        assert await other.count("people", thirty) == 2
+        await store.ensure_indexes("people", INDEXES)
+        assert await other.count("people", thirty, hint="age_1") == 2
+        assert sorted(await ids(other, "people", thirty, hint="name_1")) == [1, 3]
+        await store.drop_indexes("people", ["age_1"])
+        with pytest.raises(InvalidQuery):
+            await other.count("people", thirty, hint="age_1")
+
     async def test_counting_stops_at_its_limit(self, stores: Stores) -> None:
         store = await stores.open()
         await store.ensure_indexes("people", INDEXES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -100,6 +100,8 @@ class IndexKindContract:
             (IndexSpec(name="x", fields=[("a..b", 1)]), 67),
             (IndexSpec(name="x", fields=[("a.$b", 1)]), 67),
             (IndexSpec(name="x", fields=[("a", 0)]), 67),
+            (IndexSpec(name="x", fields=cast("Any", ["a"])), 67),
+            (IndexSpec(name="x", fields=cast("Any", [("a", 1, 1)])), 67),
             (IndexSpec(name="", fields=[("a", 1)]), 67),
             (IndexSpec(name="*", fields=[("a", 1)]), 2),
             (IndexSpec(name="_id_", fields=[("a", 1)]), 2),
@@ -110,6 +112,8 @@ class IndexKindContract:
             (spec(("a", 1), ("b", 1), expire_after=5), 67),
             (spec(("a", 1), expire_after=-1), 67),
             (spec(("a", 1), expire_after=2**31), 67),
+            (spec(("a", 1), unique="no"), 14),
+            (spec(("a", 1), sparse="no"), 14),
             (IndexSpec(name="_id_", fields=[("_id", 1)], expire_after=5), 197),
             (IndexSpec(name="_id_", fields=[("_id", 1)], unique=True), 197),
             (IndexSpec(name="_id_", fields=[("_id", 1)], sparse=True), 197),
@@ -185,6 +189,16 @@ class IndexKindContract:
         assert await insert_one(store, {"_id": 5, "b": 1})
         assert not await insert_one(store, {"_id": 6, "a": None, "b": 1})
         assert await ids(store, "people", sort=[("a", 1), ("b", 1)]) == [1, 2, 5, 3]
+
+    async def test_a_unique_index_on_a_position_compares_what_is_there(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("people", [spec(("a.0.b", 1), unique=True)])
+        assert await insert_one(store, {"_id": 1, "a": [{"b": 1}, {"b": 2}]})
+        assert await insert_one(store, {"_id": 2, "a": [{"b": 2}, {"b": 1}]})
+        assert not await insert_one(store, {"_id": 3, "a": [{"b": 1}]})
+        assert await ids(store, "people", parse_filter({"a.0.b": 2})) == [2]
+        # None of the elements has a field that is named 0.
+        assert await ids(store, "people", parse_filter({"a.0.b": None}), sort=[("_id", 1)]) == [1, 2]
 
     async def test_a_unique_partial_index_holds_for_the_documents_that_match(self, stores: Stores) -> None:
         store = await stores.open()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
 
 from ...contract import Batch, Delete, Find, IndexSpec, Operation, Patch, Replace
 from ...encoding import encode
-from ...errors import DuplicateKey, IndexConflict
+from ...errors import DuplicateKey, IndexConflict, StaleCatalogue
 from ...query.changes import Changes
 from ...query.nodes import Compare, Operator
 from .stores import Stores, contents, find_all, ids, insert, insert_all, read, update
@@ -284,6 +285,44 @@ class IndexContract:
         await store.ensure_indexes("people", [NAME])
         explanation = await store.explain("people", Find(filter=named(7)))
         assert (explanation.index, explanation.returned) == ("name_1", 100)
+
+    async def test_what_was_read_of_a_dropped_collection_says_nothing_about_the_next_of_its_name(
+        self, stores: Stores
+    ) -> None:
+        store, other = await stores.open(), await stores.open()
+        await insert_all(store, "people", [{"_id": number, "name": "old"} for number in range(2500)])
+        begun = asyncio.Event()
+        building = asyncio.create_task(store.ensure_indexes("people", [NAME], lambda done, total: begun.set()))
+        await begun.wait()
+
+        def give_up(done: int, total: int) -> None:
+            raise KeyError("enough")
+
+        await other.drop("people")
+        await insert_all(other, "people", [{"_id": -number, "name": "new"} for number in range(2500)])
+        with suppress(KeyError):
+            await other.ensure_indexes("people", [NAME], give_up)
+        await building
+        # Whether the build that was under way is taken up by this one or was over before: the answer is whole.
+        assert await other.count("people", named("new")) == 2500
+        await other.ensure_indexes("people", [NAME])
+        explanation = await other.explain("people", Find(filter=named("new")))
+        assert (explanation.index, explanation.returned) == ("name_1", 2500)
+
+    async def test_a_find_does_not_go_on_with_another_index_of_a_collection_of_the_same_name(
+        self, stores: Stores
+    ) -> None:
+        store, other = await stores.open(), await stores.open()
+        await store.ensure_indexes("people", [NAME])
+        await insert_all(store, "people", [{"_id": number, "name": number} for number in range(50)])
+        low = Compare("name", Operator.GTE, 10)
+        async with aclosing(store.find("people", Find(filter=low, batch_size=2))) as chunks:
+            await anext(chunks)
+            await other.drop("people")
+            await other.ensure_indexes("people", [AGE])
+            await insert_all(other, "people", [{"_id": number, "age": number} for number in range(50)])
+            with pytest.raises(StaleCatalogue):
+                await anext(chunks)
 
     async def test_dropping_a_collection_takes_its_indexes_along(self, stores: Stores) -> None:
         store, other = await stores.open(), await stores.open()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from bson import Binary, Code, DatetimeMS, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.raw_bson import RawBSONDocument
 
 #: Ids of every type that an id can have, each compared as different from the others.
 IDS: list[Any] = [
@@ -183,6 +184,9 @@ def _document_in_itself() -> Any:
     return {"b": [value]}
 
 
+#: What BSON takes for a document as it is: its text ends nowhere.
+UNSOUND = RawBSONDocument(b"\x0d\0\0\0\x02a\0\xff\xff\xff\x7f\0\0")
+
 OUTSIDE = [
     Outside("an integer past 64 bits", lambda: [1, {"b": 2**63}], ".1.b"),
     Outside("an integer below 64 bits", lambda: {"b": -(2**63) - 1}, ".b"),
@@ -191,6 +195,7 @@ OUTSIDE = [
     Outside("NUL in a key", lambda: {"b": {"c\0d": 1}}, ".b"),
     Outside("a key that is no text", lambda: {"b": {5: 1}}, ".b"),
     Outside("a value without a type", lambda: [0, object()], ".1"),
+    Outside("bytes that are no document", lambda: [{"b": UNSOUND}], ".0.b"),
     Outside("a decimal of Python", lambda: {"b": Decimal("1.5")}, ".b"),
     Outside("a hundred levels and more", lambda: _nested(101), ".b.b.b"),
     Outside("thousands of levels", lambda: _nested(5000), ".b.b.b"),

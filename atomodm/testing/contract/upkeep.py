@@ -74,6 +74,21 @@ class UpkeepContract:
             if (report := await checked(store, repair=repair)) is not None:
                 assert (report.problems, report.repaired, report.ok) == ((), 0, True)
 
+    async def test_an_index_that_is_half_built_is_no_problem(self, stores: Stores) -> None:
+        store = await stores.open()
+        await insert_all(store, "people", [{"_id": number, "age": 1} for number in range(1500)])
+        await insert_all(store, "people", [{"_id": 1500, "age": [1, 2]}, {"_id": 1501, "age": [1], "tags": [1]}])
+
+        def give_up(done: int, total: int) -> None:
+            raise KeyError("enough")
+
+        both = IndexSpec(name="both", fields=[("age", 1), ("tags", 1)])
+        with pytest.raises(KeyError):
+            await store.ensure_indexes("people", [both], give_up)
+        for repair in (False, True):
+            if (report := await checked(store, repair=repair)) is not None:
+                assert report.problems == ()
+
     async def test_what_others_write_during_a_check_is_no_problem(self, stores: Stores) -> None:
         store, other = await stores.open(), await stores.open()
         await store.ensure_indexes("people", INDEXES)

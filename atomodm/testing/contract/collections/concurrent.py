@@ -50,6 +50,8 @@ class ConcurrentWriteContract:
             for _ in range(5):
                 await people.find_one_and_update({"_id": 1}, {"$inc": {"n": 1}})
                 order.append(writer)
+                # A store that answers at once would let the first one go through without meeting anybody.
+                await asyncio.sleep(0)
 
         await asyncio.gather(*(add(writer) for writer in range(8)))
         # Nobody is done before everybody had a turn.
@@ -93,6 +95,33 @@ class ConcurrentWriteContract:
         )
         assert sum(result.deleted_count for result in results) == 300
         assert await everything(first) == []
+
+    @pytest.mark.slow
+    async def test_no_document_is_updated_twice_though_others_write_what_the_scan_comes_upon_again(
+        self, stores: Stores
+    ) -> None:
+        first = await filled(stores, [{"_id": number, "n": number, "times": 0, "m": 0} for number in range(4000)])
+        second = (await stores.open())["people"]
+        await first.create_index("n")
+        done = asyncio.Event()
+
+        async def follow() -> int:
+            written = 0
+            while not done.is_set():
+                updated = await second.find({"times": {"$gte": 1}}, {"n": 1}, limit=200).sort("n", -1).to_list()
+                ids = [document["_id"] for document in updated]
+                # Others write what was updated, and move it further ahead.
+                result = await second.update_many({"_id": {"$in": ids}}, {"$inc": {"m": 1, "n": 1}})
+                written += result.modified_count
+                await asyncio.sleep(0)
+            return written
+
+        others = asyncio.ensure_future(follow())
+        result = await first.update_many({"n": {"$gte": 0}}, {"$inc": {"times": 1, "n": 4000}}, hint="n_1")
+        done.set()
+        assert await others > 0
+        assert (result.matched_count, result.modified_count) == (4000, 4000)
+        assert await first.distinct("times") == [1]
 
     async def test_bulk_writes_of_the_same_documents_at_once_lose_nothing(self, stores: Stores) -> None:
         first = await filled(stores, [{"_id": number, "n": 0} for number in range(50)])

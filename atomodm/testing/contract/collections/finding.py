@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy, deepcopy
 from typing import Any
 
 import pytest
@@ -28,6 +29,40 @@ class FindingContract:
         assert await people.find(sort=[("name", 1)], limit=0).to_list() == PEOPLE
         assert await people.find(sort=[("name", 1)], limit=-2).to_list() == PEOPLE[:2]
         assert await people.find(filter={"age": 21}, projection=None, batch_size=1).to_list() == [PEOPLE[1]]
+
+    async def test_orders_go_through_arrays(self, stores: Stores) -> None:
+        games = (await stores.open())["games"]
+        rounds = [[{"a": 1, "b": 9}, {"a": 2, "b": 0}], [{"a": 1, "b": 5}], [{"a": 0, "b": 7}, {"a": 3, "b": 7}]]
+        await games.insert_many([{"_id": number, "rounds": played} for number, played in enumerate(rounds)])
+
+        async def order(*sort: tuple[str, int]) -> list[int]:
+            return [document["_id"] for document in await games.find({}, ["_id"]).sort(list(sort)).to_list()]
+
+        for index in (None, "rounds.a", "rounds.0.a", [("rounds.a", 1), ("rounds.b", 1)]):
+            if index is not None:
+                await games.create_index(index)
+            # paths through one array count by the same element
+            assert await order(("rounds.a", 1), ("rounds.b", 1)) == [2, 1, 0]
+            assert await order(("rounds.a", -1), ("rounds.b", -1)) == [2, 0, 1]
+            # a position counts only what is there
+            assert await order(("rounds.0.a", 1), ("_id", -1)) == [2, 1, 0]
+            assert await order(("rounds.1.a", -1), ("_id", 1)) == [2, 0, 1]
+
+    async def test_there_is_no_order_by_two_arrays(self, stores: Stores) -> None:
+        people = (await stores.open())["people"]
+        await people.insert_one({"a": [1], "b": [2]})
+        with pytest.raises(OperationFailure, match="parallel arrays") as caught:
+            await people.find().sort([("a", 1), ("b", 1)]).to_list()
+        assert caught.value.code == 2
+
+    @pytest.mark.parametrize(
+        ("path", "code"), [("", 40352), ("a.", 40353), ("a..b", 15998), ("$a", 16410), ("a.$b", 16410)]
+    )
+    async def test_an_order_by_what_is_no_field_is_refused(self, stores: Stores, path: str, code: int) -> None:
+        people = (await stores.open())["people"]
+        with pytest.raises(OperationFailure) as caught:
+            await people.find().sort(path).to_list()
+        assert caught.value.code == code
 
     async def test_a_cursor_is_read_in_parts(self, stores: Stores) -> None:
         people = await filled(stores)
@@ -86,6 +121,12 @@ class FindingContract:
         assert await cursor.to_list() == expected
         await people.insert_one({"_id": 9, "name": "Eve", "age": 22.5})
         assert await clone.clone().to_list() == [{"name": "Eve"}, {"name": "Cid"}]
+        # A copy is a clone: two cursors do not read on from one place.
+        await cursor.rewind()
+        assert await cursor.next() == {"name": "Eve"}
+        for copied in (copy(cursor), deepcopy(cursor)):
+            assert await copied.to_list() == [{"name": "Eve"}, {"name": "Cid"}]
+        assert await cursor.to_list() == [{"name": "Cid"}]
 
     async def test_many_documents_come_in_batches(self, stores: Stores) -> None:
         people = await filled(stores, [{"_id": number} for number in range(1000)])

@@ -64,6 +64,7 @@ class IndexingContract:
             with pytest.raises(OperationFailure) as caught:
                 await people.create_index(keys, **options)
             assert caught.value.code in codes
+            assert type(caught.value.code) is int
         assert list(await people.index_information()) == ["_id_", "name_1"]
 
     async def test_a_unique_index_is_not_created_over_duplicates(self, stores: Stores) -> None:

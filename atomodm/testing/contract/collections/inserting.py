@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from bson import ObjectId, Regex
+from bson import Code, DBRef, ObjectId, Regex
 from bson.errors import InvalidDocument
 from bson.raw_bson import RawBSONDocument
 from pymongo import IndexModel
@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, Writ
 from pymongo.results import InsertManyResult, InsertOneResult
 
 from ....encoding import encode
+from ..samples import UNSOUND
 from ..stores import Stores
 from .people import PEOPLE, everything, filled
 
@@ -38,8 +39,21 @@ class InsertingContract:
     async def test_documents_that_are_bytes_are_inserted_as_they_are(self, stores: Stores) -> None:
         people = (await stores.open())["people"]
         raw = RawBSONDocument(encode({"_id": 1, "b": {"c": [1]}}))
-        assert (await people.insert_one(raw)).inserted_id is None  # type: ignore[arg-type]
+        assert (await people.insert_one(raw)).inserted_id is None
         assert await people.find_one() == {"_id": 1, "b": {"c": [1]}}
+        await people.insert_one({"_id": 2, "raw": [raw]})
+        assert await people.find_one({"raw": raw}) == {"_id": 2, "raw": [{"_id": 1, "b": {"c": [1]}}]}
+
+    async def test_bytes_that_are_no_document_are_refused(self, stores: Stores) -> None:
+        people = (await stores.open())["people"]
+        with pytest.raises(InvalidDocument):
+            await people.insert_one(UNSOUND)
+        with pytest.raises(InvalidDocument):
+            await people.insert_many([{"_id": 1}, UNSOUND])
+        for value in (UNSOUND, [UNSOUND], (1, {"a": UNSOUND}), DBRef("a", UNSOUND), Code("x", {"a": UNSOUND})):
+            with pytest.raises(InvalidDocument, match="a"):
+                await people.insert_one({"a": value})
+        assert await people.find().to_list() == []
 
     async def test_a_duplicate_is_pymongos_error(self, stores: Stores) -> None:
         people = (await stores.open())["people"]

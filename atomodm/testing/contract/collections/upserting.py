@@ -85,6 +85,15 @@ class UpsertingContract:
         assert caught.value.code == 54
         assert await people.count_documents({}) == 0
 
+    async def test_replacing_takes_nothing_but_the_id_from_the_filter(self, stores: Stores) -> None:
+        people = (await stores.open())["people"]
+        await people.replace_one({"$and": [{"a": 1}, {"a": 2}], "_id": 1}, {"b": 1}, upsert=True)
+        assert await everything(people) == [{"_id": 1, "b": 1}]
+        with pytest.raises(WriteError) as caught:
+            await people.replace_one({"_id.name": "Ann"}, {"b": 1}, upsert=True)
+        assert caught.value.code == 111
+        assert await people.count_documents({}) == 1
+
     async def test_an_upsert_that_would_be_a_duplicate_is_an_error(self, stores: Stores) -> None:
         people = await filled(stores, [{"_id": 1, "name": "Ann"}])
         await people.create_index("name", unique=True)
