@@ -62,6 +62,8 @@ class SQLiteStore(EngineStore):
     ) -> None:
         if synchronous not in SYNCHRONOUS:
             raise ValueError(f"synchronous is one of {', '.join(SYNCHRONOUS)}")
+        if not timeout >= 0:
+            raise ValueError("timeout is 0 or more")
         shown = url if url is not None else f"sqlite:///{path}"
         options = FileOptions(Path(path).absolute(), shown, synchronous, timeout, read_only)
         capabilities = Capabilities(

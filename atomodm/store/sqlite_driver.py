@@ -65,10 +65,13 @@ class SQLiteDriver(Driver):
         """Let what is running finish, then close the file."""
         reader, writer, self._reader, self._writer = self._reader, self._writer, None, None
         # The last connection to close tidies up, which only the writing one may.
-        if reader is not None:
-            await reader.close()
-        if writer is not None:
-            await writer.close()
+        try:
+            if reader is not None:
+                await reader.close()
+        finally:
+            # Nobody else would close it: not after being cancelled either.
+            if writer is not None:
+                await writer.close()
 
     async def _read(self, step: Callable[[sqlite3.Connection], Result]) -> Result:
         if self._reader is None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..errors import OutcomeUnknown, SaveError, StoreBusy, StoreCorrupt, StoreError, StoreUnavailable
-from .sqlite_schema import LAYOUT, Layout, bring_up_to_date, check_readable, number_of, refuse_newer
+from .sqlite_schema import LAYOUT, Layout, bring_up_to_date, check_readable, refuse_newer
 from .sqlite_waiting import Damaged, Patience, StillHeld, is_busy
 
 #: KiB of pages that a connection keeps.
@@ -81,6 +82,7 @@ class StoreConnection(sqlite3.Connection):
     options: FileOptions
     _file: Identity
     _log: Identity | None = None
+    _log_path = ""
     _check_after = 0.0
 
     def remember_files(self, before: Identity | None, *, with_log: bool) -> None:
@@ -102,7 +104,9 @@ class StoreConnection(sqlite3.Connection):
             raise _moved(self.options)
         self._file = found
         if with_log:
-            self._log = _identity(f"{self.options.path}-wal")
+            # SQLite keeps it beside the file, and not beside a link that leads there.
+            self._log_path = f"{os.path.realpath(self.options.path)}-wal"
+            self._log = _identity(self._log_path)
 
     def check_in_place(self) -> None:
         """Raise `StoreUnavailable` when the store's name no longer stands for the open file.
@@ -111,7 +115,7 @@ class StoreConnection(sqlite3.Connection):
         what was committed before that.
         """
         path = os.fspath(self.options.path)
-        if _identity(path) != self._file or (self._log is not None and _identity(f"{path}-wal") != self._log):
+        if _identity(path) != self._file or (self._log is not None and _identity(self._log_path) != self._log):
             raise _moved(self.options)
 
     def check_in_place_at_times(self) -> None:
@@ -123,7 +127,9 @@ class StoreConnection(sqlite3.Connection):
 
     def check_layout(self) -> None:
         """Raise `SchemaTooNew` when a newer version of atomodm changed the layout since the file was opened."""
-        refuse_newer(number_of(self, "user_version"), self.options.layout, self.options.url)
+        # Asked before every commit: no more than the one statement.
+        (version,) = self.execute("PRAGMA user_version").fetchone()
+        refuse_newer(version, self.options.layout, self.options.url)
 
 
 def _identity(path: str) -> Identity | None:
@@ -134,11 +140,17 @@ def _identity(path: str) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _size(path: Path) -> int:
+def _check_file(options: FileOptions) -> None:
+    """Refuse what SQLite would not, or only with a misleading error."""
     try:
-        return path.stat().st_size
+        status = options.path.stat()
     except OSError:
-        return 0
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreUnavailable("there is something that is no file", store=options.url)
+    if 0 < status.st_size < SHORTEST:
+        # SQLite would take it for an empty one and write over it.
+        raise StoreCorrupt("the file is no database: it is too short", store=options.url)
 
 
 def _moved(options: FileOptions) -> StoreUnavailable:
@@ -148,16 +160,26 @@ def _moved(options: FileOptions) -> StoreUnavailable:
     )
 
 
-@contextmanager
-def store_errors(options: FileOptions) -> Iterator[None]:
-    """Raise ours where SQLite raises its own."""
-    try:
-        yield
-    except (sqlite3.Error, StillHeld) as error:
-        raise _as_store_error(error, options) from error
-    except (Damaged, UnicodeDecodeError):
-        # Some messages of SQLite quote what is damaged, and cannot even be decoded.
-        raise _damaged(options) from None
+class StoreErrors(AbstractContextManager[None]):
+    """Raises ours where SQLite raises its own; may be entered any number of times.
+
+    Parameters
+    ----------
+    options : FileOptions
+    """
+
+    # A class and no generator, which would cost each request as much as a short statement.
+    __slots__ = ("_options",)
+
+    def __init__(self, options: FileOptions) -> None:
+        self._options = options
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error | StillHeld):
+            raise _as_store_error(error, self._options) from error
+        if isinstance(error, Damaged | UnicodeDecodeError):
+            # Some messages of SQLite quote what is damaged, and cannot even be decoded.
+            raise _damaged(self._options) from None
 
 
 def _damaged(options: FileOptions) -> StoreCorrupt:
@@ -235,10 +257,8 @@ def _create_file(options: FileOptions) -> None:
 def _open(
     options: FileOptions, mode: str, prepare: Callable[[StoreConnection], None], patience: Patience
 ) -> StoreConnection:
-    with store_errors(options):
-        if 0 < _size(options.path) < SHORTEST:
-            # SQLite would take it for an empty one and write over it.
-            raise StoreCorrupt("the file is no database: it is too short", store=options.url)
+    with StoreErrors(options):
+        _check_file(options)
         connection = sqlite3.connect(
             f"{options.path.as_uri()}?mode={mode}",
             uri=True,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import StoreClosed
-from .sqlite_file import FileOptions, StoreConnection, store_errors
+from .sqlite_file import FileOptions, StoreConnection, StoreErrors
 from .sqlite_waiting import Patience
 from .worker import Worker
 
@@ -38,6 +38,7 @@ class ConnectionThread:
     def __init__(self, name: str, options: FileOptions) -> None:
         self._worker = Worker(name)
         self._options = options
+        self._errors = StoreErrors(options)
         self._connection: StoreConnection | None = None
         # Seconds that all requests together have waited for locks.
         self._waited = 0.0
@@ -70,7 +71,7 @@ class ConnectionThread:
                 raise StoreClosed("the store was closed", store=self._options.url)
             patience.spend(self._waited - asked)
             try:
-                with store_errors(self._options):
+                with self._errors:
                     return step(self._connection, patience)
             finally:
                 self._waited += patience.waited
@@ -120,7 +121,7 @@ class ConnectionThread:
         def disconnect() -> None:
             if self._connection is not None:
                 connection, self._connection = self._connection, None
-                with store_errors(self._options):
+                with self._errors:
                     connection.close()
 
         await self._worker.stop(disconnect)

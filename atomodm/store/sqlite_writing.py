@@ -257,4 +257,5 @@ class _Application:
     def _append(self, first: int, entry: LogEntry) -> None:
         last = first + entry.size - 1
         self._connection.execute(_LOG, (last, first, entry.operation_id, entry.origin, entry.record))
-        self._connection.execute("DELETE FROM log WHERE last < ?", (first - entry.keep,))
+        if first > entry.keep:
+            self._connection.execute("DELETE FROM log WHERE last < ?", (first - entry.keep,))

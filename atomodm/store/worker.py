@@ -58,7 +58,10 @@ class Worker:
         return await future
 
     async def stop(self, last: Callable[[], None]) -> None:
-        """Run what was handed over before, then `last`, then end the thread; not stopped by being cancelled."""
+        """Run what was handed over before, then `last`, then end the thread.
+
+        Who is cancelled meanwhile is told when it has ended: what was stopped is stopped in either case.
+        """
         if self._stopped:
             return
         self._stopped = True
@@ -68,10 +71,22 @@ class Worker:
         ended: asyncio.Future[None] = loop.create_future()
         self._jobs.put((loop, ended, last))
         self._jobs.put(None)
-        await asyncio.shield(ended)
+        cancelled: asyncio.CancelledError | None = None
+        while not ended.done():
+            try:
+                await asyncio.wait([ended])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        failed = ended.exception()
+        if cancelled is not None:
+            raise cancelled
+        if failed is not None:
+            raise failed
 
 
 def _work(jobs: _Jobs) -> None:
+    # A loop that was closed meanwhile has nobody left who waits.
+    unless_closed = suppress(RuntimeError)
     while (job := jobs.get()) is not None:
         loop, future, function = job
         if future.cancelled():
@@ -82,8 +97,7 @@ def _work(jobs: _Jobs) -> None:
             result = function()
         except BaseException as raised:  # handed to whoever waits
             error = raised
-        # A loop that was closed meanwhile has nobody left who waits.
-        with suppress(RuntimeError):
+        with unless_closed:
             loop.call_soon_threadsafe(_settle, future, result, error)
         # Nothing of this job may live on while the thread waits for the next one.
         del job, loop, future, function, result, error

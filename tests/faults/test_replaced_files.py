@@ -75,6 +75,19 @@ async def test_nothing_is_written_into_a_file_that_was_taken_away(
     assert {file: file.read_bytes() for file in left} == left
 
 
+async def test_a_store_behind_a_link_notices_that_its_log_was_taken_away(path: Path) -> None:
+    folder = path.parent / "elsewhere"
+    folder.mkdir()
+    (folder / "real.db").touch()
+    path.symlink_to(folder / "real.db")
+    store = await opened(path)
+    await insert_all(store, "people", [{"_id": 1}])
+    (folder / "real.db-wal").unlink()
+    with pytest.raises(StoreUnavailable, match="close the store and open it again"):
+        await insert_all(store, "people", [{"_id": 2}])
+    await store.close()
+
+
 @pytest.mark.parametrize("take_away", TAKE_AWAY)
 async def test_nothing_is_read_from_a_file_that_was_taken_away(
     store: Store, path: Path, take_away: Callable[[Path], None]

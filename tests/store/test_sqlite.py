@@ -212,7 +212,13 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -
 
 
 async def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
-    for url in (f"sqlite:///{tmp_path}/no/such/directory/x.db", f"sqlite:///{tmp_path}"):
+    os.mkfifo(tmp_path / "pipe")
+    for url in (
+        f"sqlite:///{tmp_path}/no/such/directory/x.db",
+        f"sqlite:///{tmp_path}",
+        f"sqlite:///{tmp_path}/pipe",
+        "sqlite:////dev/null",
+    ):
         with pytest.raises(StoreUnavailable) as caught:
             await opened(url)
         assert url in str(caught.value)
@@ -238,6 +244,45 @@ async def test_a_store_that_could_not_be_opened_leaves_no_thread_behind(path: Pa
             break
         await asyncio.sleep(0.001)
     assert left == []
+
+
+async def test_closing_closes_everything_even_if_it_is_cancelled(path: Path) -> None:
+    import threading
+
+    store = await opened(f"sqlite:///{path}")
+    reading = [asyncio.create_task(find_all(store, "people")) for _ in range(5)]
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert not store.is_open
+    await asyncio.gather(*reading, return_exceptions=True)
+    for _ in range(1000):
+        left = [thread.name for thread in threading.enumerate() if "sqlite" in thread.name]
+        if not left:
+            break
+        await asyncio.sleep(0.001)
+    assert left == []
+    assert not path.with_name("store.db-wal").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": -1}, {"timeout": float("nan")}, {"log_size": 0}, {"expire_interval": -1}]
+)
+def test_a_store_is_not_made_with_options_that_mean_nothing(path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        SQLiteStore(path, **options)
+
+
+async def test_the_log_may_be_kept_for_ever(path: Path) -> None:
+    store = await opened(f"sqlite:///{path}?log_size=1e30")
+    for number in range(3):
+        await insert_all(store, "people", [{"_id": number}])
+    assert len(await store.changes(0)) == 3
+    await store.close()
 
 
 # -- reading only ------------------------------------------------------------------------------------------------------

@@ -97,6 +97,32 @@ async def test_stopping_runs_what_was_handed_over_before_and_then_the_last_funct
         await asyncio.sleep(0.001)
 
 
+async def test_stopping_has_ended_when_it_was_cancelled() -> None:
+    worker = Worker("test-cancelled")
+    go, begun = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def work() -> None:
+        begun.set()
+        go.wait()
+        order.append("work")
+
+    working = asyncio.create_task(worker.run(work))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    stopping = asyncio.create_task(worker.stop(lambda: order.append("last")))
+    for _ in range(2):
+        await asyncio.sleep(0.01)
+        stopping.cancel()
+    await asyncio.sleep(0.01)
+    assert not stopping.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert order == ["work", "last"]
+    await working
+
+
 async def test_a_worker_that_nobody_stopped_ends_with_its_owner() -> None:
     worker = Worker("test-forgotten")
     await worker.run(lambda: None)
