@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 #: Seconds of work after which the loop gets its turn.
 SLICE = 0.005
 
 
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Keep the garbage collector from running, for work that must not be interrupted.
+class without_collecting(AbstractContextManager[None]):
+    """Keeps the garbage collector from running, for work that must not be interrupted.
 
     What such work allocates it keeps, so that collections in between would look at all of it over and over.
     """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
+
+    __slots__ = ("_collecting",)
+
+    def __enter__(self) -> None:
+        self._collecting = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *raised: object) -> None:
+        if self._collecting:
             gc.enable()
 
 

@@ -84,7 +84,7 @@ class Q:
         if depth > MAX_FILTER_DEPTH:
             raise InvalidQuery(f"conditions are nested deeper than {MAX_FILTER_DEPTH} levels", model=model)
         if self._kind is _Kind.LOOKUPS:
-            return conjunction([compile_lookup(resolver, name, value, model=model) for name, value in self._parts])
+            return conjunction(compile_lookup(resolver, name, value, model=model) for name, value in self._parts)
         parts = [part._bind(resolver, model, depth + 1) for part in self._parts]
         match self._kind:
             case _Kind.AND:
