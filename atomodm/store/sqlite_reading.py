@@ -64,7 +64,7 @@ _GET: Final = """
     WHERE collection = (SELECT number FROM collections WHERE name = ?) AND id """
 _GET_ONE: Final = """
     SELECT id, revision, data FROM documents
-    WHERE collection = (SELECT number FROM collections WHERE name = ?1 AND version = ifnull(?2, version)) AND id = ?3"""
+    WHERE collection = (SELECT number FROM collections WHERE name = ? AND version = ifnull(?, version)) AND id = ?"""
 _GET_MANY: Final = {size: _GET + f"IN ({', '.join('?' * size)})" for size in _IDS}
 
 _BYTES: Final = frozenset((bytes,))

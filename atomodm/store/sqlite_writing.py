@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from ..engine.driver import Applied, CollectionChanges, Commit, EntryRow, LogEntry, Refused
@@ -23,7 +22,7 @@ _REMOVE: Final = "DELETE FROM entries WHERE collection = ? AND index_number = ? 
 _ADD: Final = "INSERT OR IGNORE INTO entries (collection, index_number, key, id) VALUES (?, ?, ?, ?)"
 #: Entries that one statement adds where there are many: running a statement costs as much as adding one.
 _TOGETHER: Final = 32
-_ADD_TOGETHER: Final = _ADD.replace("(?, ?, ?, ?)", ", ".join(["(?1, ?, ?, ?)"] * _TOGETHER))
+_ADD_TOGETHER: Final = _ADD.replace("(?, ?, ?, ?)", ", ".join(["(?, ?, ?, ?)"] * _TOGETHER))
 _RELEASE: Final = "DELETE FROM claims WHERE collection = ? AND index_number = ? AND key = ? AND id = ?"
 # Counts as a change only where the key was free or is the same document's.
 _CLAIM: Final = """
@@ -170,7 +169,7 @@ class _Application:
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def _many(self, statement: str, rows: Iterator[tuple[Any, ...]], expected: int | None = None) -> None:
+    def _many(self, statement: str, rows: Iterator[Sequence[Any]], expected: int | None = None) -> None:
         changed = self._connection.executemany(statement, rows).rowcount
         if expected is not None and changed != expected:
             raise _Doubt
@@ -215,7 +214,8 @@ class _Application:
         whole = len(changes.added) // _TOGETHER * _TOGETHER
         together = [changes.added[start : start + _TOGETHER] for start in range(0, whole, _TOGETHER)]
         if together:
-            self._many(_ADD_TOGETHER, ((number, *chain.from_iterable(entries)) for entries in together))
+            rows = ([value for entry in entries for value in (number, *entry)] for entries in together)
+            self._many(_ADD_TOGETHER, rows)
         for statement, entries, expected in (
             (_REMOVE, changes.removed, None),
             (_ADD, changes.added[whole:], None),
