@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ..errors import InvalidQuery, describe_type
@@ -184,6 +184,9 @@ def encode_operand(kind: FieldType, value: Any) -> Any:
             return form.flatten(value)
     if isinstance(value, datetime):
         return as_date(value)
+    if isinstance(value, date) and isinstance(kind, ScalarType) and datetime in kind.types:
+        # A day stands for its first moment.
+        return datetime(value.year, value.month, value.day)
     return flatten_any(value, FlattenScope(Form.DOCUMENT))
 
 

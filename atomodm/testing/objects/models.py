@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from atom.api import Dict, ForwardInstance, Instance, Int, List, Set, Str, Tuple, Value
+from atom.api import Dict, ForwardInstance, Instance, Int, List, Set, Str, Tuple, Typed, Value
 
 from ... import JSONModel, NoSQLModel
 
@@ -63,6 +64,15 @@ class Account(NoSQLModel):
     class Meta:
         app_label = "contract"
         ordering = ("name",)
+
+
+class Visit(NoSQLModel):
+    """Happened at a moment."""
+
+    when = Typed(datetime)
+
+    class Meta:
+        app_label = "contract"
 
 
 class Country(NoSQLModel):

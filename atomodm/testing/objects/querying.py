@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from ... import (
     Store,
     save_all,
 )
-from .models import Account, Animal, Cat, Country, Dog, Holder, Node, Part, Puppy
+from .models import Account, Animal, Cat, Country, Dog, Holder, Node, Part, Puppy, Visit
 from .tools import Elsewhere, forget_all
 
 
@@ -124,6 +125,13 @@ class LookupContract:
         await other.save()
         assert await Holder.objects.order_by("parts__0__label").first() is other
         assert await Holder.objects.order_by("-parts__1__label").first() is other
+
+    async def test_a_day_stands_for_its_first_moment(self, store: Store) -> None:
+        for day, hour in ((1, 0), (1, 12), (2, 0)):
+            await Visit(when=datetime(2024, 5, day, hour)).save()
+        cases = [("when", 1), ("when__lte", 1), ("when__gt", 2), ("when__ne", 2)]
+        for lookup, number in cases:
+            assert await Visit.objects.filter(**{lookup: date(2024, 5, 1)}).count() == number, lookup
 
     async def test_other_members_of_what_is_referred_to_cannot_be_asked_for(self, store: Store) -> None:
         for name in ("owner__name", "owner__name__gt"):
