@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from contextvars import Context
 from datetime import datetime
@@ -16,13 +16,14 @@ from datetime import datetime
 from ..breathing import Breather
 from ..contract.operations import Batch, Delete, Operation, Outcome
 from ..encoding import decode_all
-from ..errors import RevisionMismatch, StaleCatalogue, UnsupportedOperation
+from ..errors import StaleCatalogue, UnsupportedOperation
 from ..query.evaluator import compile_filter
 from ..query.keys import bracket, encode_key
 from ..query.ranges import Range, successor, turned
 from .driver import Driver, Place
 from .indexing.catalogue import Catalogue, Index, cutoff, expired
 from .indexing.catalogues import Catalogues
+from .writing.unmoved import write_unmoved
 
 #: Seconds between two rounds unless the store's URL says otherwise, as on MongoDB's servers.
 INTERVAL = 60.0
@@ -133,7 +134,9 @@ class Expiry:
             for index in catalogue.expiring:
                 async with aclosing(self._expired(index, catalogue)) as batches:
                     async for operations in batches:
-                        removed += await self._remove(operations)
+                        # Left out are those that somebody wrote or removed meanwhile.
+                        revisions, _ = await write_unmoved(self._write, operations)
+                        removed += len(revisions)
         return removed
 
     async def _expired(self, index: Index, catalogue: Catalogue) -> AsyncGenerator[list[Operation], None]:
@@ -167,18 +170,6 @@ class Expiry:
             if found:
                 yield list(found.values())
             await breather.breathe()
-
-    async def _remove(self, operations: Sequence[Operation]) -> int:
-        while operations:
-            try:
-                await self._write(Batch(operations))
-            except RevisionMismatch as mismatch:
-                # Somebody wrote or removed these meanwhile.
-                changed = set(mismatch.positions)
-                operations = [operation for position, operation in enumerate(operations) if position not in changed]
-            else:
-                break
-        return len(operations)
 
 
 def _ranges(index: Index, last: datetime) -> tuple[Range, ...]:

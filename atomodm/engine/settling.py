@@ -152,9 +152,7 @@ class Settler:
             message = "an entry fits no value of its document" if wrong.revision else "an entry leads to no document"
         elif not wrong.within.spec.unique:
             message = "an entry is missing"
-        elif repaired or not await self._driver.entries(
-            self._collection, wrong.within.ref, [point(wrong.key)], limit=1
-        ):
+        elif repaired or not await self._claimed(wrong):
             message = "a unique value is not claimed"
         else:
             message = "a unique value is claimed for another document"

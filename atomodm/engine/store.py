@@ -66,7 +66,6 @@ class EngineStore(Store):
         self.capabilities = capabilities
         self._opening = asyncio.Lock()
         self._driver = driver
-        self._log_size = log_size
         self._catalogues = Catalogues(driver, log_size)
         self._finder = Finder(driver, self._catalogues, self._asked)
         self._namespaces = Namespaces(driver, self._catalogues, log_size, url)

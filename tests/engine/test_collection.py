@@ -24,8 +24,9 @@ from pymongo.errors import (
 
 from atomodm import OutcomeUnknown, RevisionMismatch, StoreBusy, UnsupportedOperation
 from atomodm.contract import Store
-from atomodm.engine.collection import EngineCollection, patience
+from atomodm.engine.collection import EngineCollection
 from atomodm.engine.collection.time_limit import TimeLimit
+from atomodm.engine.writing import patience
 from atomodm.store.registry import create_store
 from tests.stores import NAMES, url_of
 

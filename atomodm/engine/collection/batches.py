@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...contract.operations import Batch, Delete, Insert, Update
+from ...contract.operations import Delete, Insert, Update
 from ...contract.store import Store
-from ...errors import DuplicateKey, InvalidIndexKey, RevisionMismatch
+from ...errors import DuplicateKey, InvalidIndexKey
+from ..writing.unmoved import write_unmoved
 
 #: Operations, and bytes of documents, that are written together.
 TOGETHER = 5000
@@ -52,7 +53,7 @@ async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered:
     while start < len(operations):
         part = _fitting(store, operations[start : start + most])
         try:
-            await _write_unmoved(store, part, written)
+            revisions, moved = await write_unmoved(store.write, part)
         except (DuplicateKey, InvalidIndexKey) as error:
             # What stands before the operation in question goes first; then that one, alone, to be sure.
             most = max(1, error.position if isinstance(error, DuplicateKey) else len(part) // 8)
@@ -61,6 +62,9 @@ async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered:
             written.refused.append((start, error))
             if ordered:
                 break
+        else:
+            written.revisions.extend(revisions)
+            written.moved.extend(operation.id for operation in moved)
         start += len(part)
         # Where many are refused, small batches fail cheaply; where few are, batches grow soon.
         most = min(8 * most, len(operations))
@@ -77,19 +81,3 @@ def _fitting(store: Store, operations: Sequence[Guarded]) -> Sequence[Guarded]:
         if left < 0:
             return operations[: max(1, number)]
     return operations
-
-
-async def _write_unmoved(store: Store, operations: Sequence[Guarded], written: Written) -> None:
-    """Write, as one batch, those of which nobody has changed the document meanwhile."""
-    moved: list[Any] = []
-    while operations:
-        try:
-            outcome = await store.write(Batch(operations))
-        except RevisionMismatch as error:
-            lost = set(error.positions)
-            moved += [operations[position].id for position in sorted(lost)]
-            operations = [item for position, item in enumerate(operations) if position not in lost]
-        else:
-            written.revisions.extend(outcome.revisions)
-            break
-    written.moved.extend(moved)

@@ -13,10 +13,10 @@ from ...contract.operations import Insert
 from ...encoding import encode_given, read_back
 from ...errors import DuplicateKey
 from ...query.nodes import Node
+from ..writing.patience import Patience
 from .arguments import read_filter, read_hint, read_sort, several_keys
 from .changes import DocumentChange, ReplacementBy, UpdateByOperators, check_id
 from .many import Totals, change_many
-from .patience import Patience
 from .writer import Changed, DocumentWriter
 
 

@@ -14,10 +14,10 @@ from ...errors import RevisionMismatch
 from ...query.keys import encode_key
 from ...query.nodes import Node
 from ..writing.document_queue import DocumentQueue
+from ..writing.patience import Patience
 from .arguments import BATCH_SIZE, index_name
 from .changes import check_id
 from .found import Change, FoundDocument, encode_changed
-from .patience import Patience
 from .selection import Selection
 
 

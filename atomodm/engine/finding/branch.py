@@ -12,7 +12,7 @@ from ...encoding import decode_all
 from ...query.evaluator import compile_filter
 from ...query.nodes import All, disjunction
 from ..driver import Page
-from ..planning.plan import Access, Part, Scan
+from ..planning.plan import Access, Part, Scan, may_repeat
 from .reading import Figures, Reader
 
 #: Documents decoded together: they fit in a processor's cache.
@@ -58,7 +58,7 @@ class Branch:
     def repeats(self) -> bool:
         """Whether the access, or that which it is a piece of, can come upon one document several times."""
         whole = self.part.whole
-        return self.reader.repeats or (whole is not None and not whole.multikey <= whole.constant)
+        return self.reader.repeats or (whole is not None and may_repeat(whole.index, whole))
 
     @property
     def is_covered(self) -> bool:

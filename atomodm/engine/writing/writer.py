@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 
@@ -15,13 +12,10 @@ from ..indexing.catalogue import Catalogue
 from ..indexing.catalogues import Catalogues
 from ..record import decode_record, outcome
 from .document_queue import DocumentKey, DocumentQueue
+from .patience import Patience
 from .preparing import Preparation, Prepared, document_keys_of, is_unguarded, reads_first
 from .refusal import Refusal
 
-#: Seconds after which a batch that loses every race is given up.
-DEADLINE = 30.0
-#: Seconds to wait at most between two tries.
-LONGEST_PAUSE = 0.05
 #: Unguarded operations above which a batch does not queue up for each of its documents.
 QUEUED = 100
 
@@ -68,20 +62,19 @@ class Writer:
         return self.queue.hold(contended) if 0 < len(contended) <= QUEUED else nullcontext()
 
     async def _write(self, batch: Batch, keys: Sequence[DocumentKey]) -> Outcome:
-        deadline = time.monotonic() + DEADLINE
-        pause = 0.001
+        patience = Patience()
         collections = list(dict.fromkeys(operation.collection for operation in batch.operations))
         while True:
             catalogues = {name: await self._catalogues.get(name) for name in collections}
             current = await self._read(batch, keys, catalogues)
             prepared = await Preparation(batch, keys, catalogues, current, self._keep).run()
             refusal: Refusal | None = None
+            stale: StaleCatalogue | None = None
             try:
                 applied = await self._driver.apply(prepared.commit)
-            except StaleCatalogue:
+            except StaleCatalogue as error:
                 self._catalogues.forget(collections)
-                if time.monotonic() > deadline:
-                    raise
+                stale = error
             except Refused as refused:
                 refusal = Refusal(refused, batch, keys, prepared.effects, catalogues, self._url)
             else:
@@ -90,9 +83,8 @@ class Writer:
                 )
                 return _outcome(prepared, applied)
             if refusal is not None:
-                refusal.raise_unless_race(given_up=time.monotonic() > deadline)
-            await asyncio.sleep(random.uniform(0, pause))
-            pause = min(2 * pause, LONGEST_PAUSE)
+                refusal.raise_unless_race(given_up=patience.is_over)
+            await patience.wait(stale)
 
     async def _read(
         self, batch: Batch, keys: Sequence[DocumentKey], catalogues: Mapping[str, Catalogue]

@@ -7,7 +7,11 @@ import random
 import time
 
 from ...errors import AtomodmError
-from ..writing.writer import DEADLINE, LONGEST_PAUSE
+
+#: Seconds after which a write that loses every race is given up.
+DEADLINE = 30.0
+#: Seconds to wait at most between two tries.
+LONGEST_PAUSE = 0.05
 
 
 class Patience:
@@ -21,6 +25,11 @@ class Patience:
         self._deadline = time.monotonic() + DEADLINE
         self._pause = 0.001
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was tried long enough."""
+        return time.monotonic() > self._deadline
+
     async def wait(self, lost_to: AtomodmError | None = None) -> None:
         """Wait before the next try.
 
@@ -29,7 +38,7 @@ class Patience:
         AtomodmError
             `lost_to`, when it was tried long enough.
         """
-        if lost_to is not None and time.monotonic() > self._deadline:
+        if lost_to is not None and self.is_over:
             raise lost_to
         await asyncio.sleep(random.uniform(0, self._pause))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
