@@ -212,7 +212,8 @@ class InvalidQuery(AtomodmError, ValueError):
     ) -> None:
         super().__init__(message, model=model, path=path, store=store)
         if server_code is not None:
-            self.server_code = server_code
+            # A plain number: programs print it, and compare it with what pymongo gives them.
+            self.server_code = int(server_code)
 
 
 class InvalidUpdate(InvalidQuery):
@@ -450,7 +451,7 @@ class IndexConflict(StoreError):
     def __init__(self, message: str = "", *, server_code: int | None = None, store: str | None = None) -> None:
         super().__init__(message, store=store)
         if server_code is not None:
-            self.server_code = server_code
+            self.server_code = int(server_code)
 
 
 class NamespaceConflict(StoreError):
@@ -465,7 +466,7 @@ class NamespaceConflict(StoreError):
     code = "store.namespace"
 
     def __init__(self, message: str, *, server_code: int, store: str | None = None) -> None:
-        self.server_code = server_code
+        self.server_code = int(server_code)
         super().__init__(message, store=store)
 
 

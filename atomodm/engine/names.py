@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InvalidQuery
+from ..query.server_codes import ServerCode
 
 
 def name_fault(name: str) -> str | None:
@@ -30,4 +31,4 @@ def check_name(name: str) -> None:
     InvalidQuery
     """
     if (fault := name_fault(name)) is not None:
-        raise InvalidQuery(fault, server_code=73)
+        raise InvalidQuery(fault, server_code=ServerCode.INVALID_NAMESPACE)

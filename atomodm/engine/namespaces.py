@@ -6,15 +6,11 @@ import os
 from collections.abc import Sequence
 
 from ..errors import NamespaceConflict, StaleCatalogue
+from ..query.server_codes import ServerCode
 from .driver import Applied, CollectionChanges, CollectionState, Commit, Driver, LogEntry
 from .indexing.catalogue import Catalogue
 from .indexing.catalogues import Catalogues
 from .record import Effect, encode_record
-
-# The codes of a MongoDB server.
-_ILLEGAL_OPERATION = 20
-_NOT_FOUND = 26
-_EXISTS = 48
 
 
 class Namespaces:
@@ -57,13 +53,14 @@ class Namespaces:
     async def rename(self, name: str, new_name: str, *, drop_target: bool) -> None:
         """Give a collection another name, as `Store.rename`."""
         if name == new_name:
-            raise self._error(f"collection {name} cannot be renamed to itself", _ILLEGAL_OPERATION)
+            raise self._error(f"collection {name} cannot be renamed to itself", ServerCode.ILLEGAL_OPERATION)
         while True:
             source, target = await self._driver.state(name), await self._driver.state(new_name)
             if not _exists(source):
-                raise self._error(f"there is no collection {name}", _NOT_FOUND)
+                raise self._error(f"there is no collection {name}", ServerCode.NAMESPACE_NOT_FOUND)
             if _exists(target) and not drop_target:
-                raise self._error(f"there is a collection {new_name} already; drop it, or have it replaced", _EXISTS)
+                message = f"there is a collection {new_name} already; drop it, or have it replaced"
+                raise self._error(message, ServerCode.NAMESPACE_EXISTS)
             changes = {
                 name: CollectionChanges(source.version, renamed=new_name),
                 new_name: CollectionChanges(target.version, dropped=drop_target),
@@ -84,7 +81,7 @@ class Namespaces:
         finally:
             self._catalogues.forget(names)
 
-    def _error(self, message: str, code: int) -> NamespaceConflict:
+    def _error(self, message: str, code: ServerCode) -> NamespaceConflict:
         return NamespaceConflict(message, server_code=code, store=self._url)
 
 

@@ -15,8 +15,8 @@ from ...query.keys import encode_key
 from ...query.nodes import Node
 from ...query.paths import MISSING
 from ...query.positions import compile_position
+from ...query.server_codes import ServerCode
 from ...query.updates import parse_update, upsert_document, upsert_id
-from .faults import BAD_VALUE, DOLLAR_PREFIXED_FIELD_NAME, IMMUTABLE_FIELD
 
 
 class DocumentChange(Protocol):
@@ -97,7 +97,7 @@ class ReplacementBy:
         for name in replacement:
             if str(name).startswith("$"):
                 message = "a document to replace with has no fields whose names start with a dollar"
-                raise InvalidUpdate(message, path=name, server_code=DOLLAR_PREFIXED_FIELD_NAME)
+                raise InvalidUpdate(message, path=name, server_code=ServerCode.DOLLAR_PREFIXED_FIELD_NAME)
         self._node = node
         # As stored, and a copy that nobody else can change.
         self._fields = read_back(replacement)
@@ -119,7 +119,7 @@ class ReplacementBy:
     def _check_id(self, id: Any) -> None:
         if self._id is not MISSING and encode_key(self._id) != encode_key(id):
             message = "the (immutable) field '_id' would be altered by the replacement"
-            raise InvalidUpdate(message, path="_id", server_code=IMMUTABLE_FIELD)
+            raise InvalidUpdate(message, path="_id", server_code=ServerCode.IMMUTABLE_FIELD)
 
 
 def check_id(id: Any) -> None:
@@ -130,10 +130,10 @@ def check_id(id: Any) -> None:
     InvalidQuery
     """
     if isinstance(id, list | tuple | Regex | re.Pattern):
-        raise InvalidQuery(f"an id cannot be {describe_type(id)}", path="_id", server_code=BAD_VALUE)
+        raise InvalidQuery(f"an id cannot be {describe_type(id)}", path="_id", server_code=ServerCode.BAD_VALUE)
     if isinstance(id, Mapping) and any(isinstance(name, str) and name.startswith("$") for name in id):
         message = "an id cannot have a field whose name starts with a dollar"
-        raise InvalidQuery(message, path="_id", server_code=DOLLAR_PREFIXED_FIELD_NAME)
+        raise InvalidQuery(message, path="_id", server_code=ServerCode.DOLLAR_PREFIXED_FIELD_NAME)
 
 
 def _is_positional(update: Mapping[str, Any]) -> bool:

@@ -17,58 +17,14 @@ from pymongo.errors import (
 )
 
 from ... import errors
+from ...query.server_codes import ServerCode, code_name
 
-BAD_VALUE: Final = 2
-OVERFLOW: Final = 15
-DOLLAR_PREFIXED_FIELD_NAME: Final = 52
-IMMUTABLE_FIELD: Final = 66
-CANNOT_CREATE_INDEX: Final = 67
-WRITE_CONFLICT: Final = 112
-QUERY_PLAN_KILLED: Final = 175
-INVALID_INDEX_OPTION: Final = 197
-DUPLICATE_KEY: Final = 11000
 #: Codes that servers have no names for.
 LIMIT_NOT_POSITIVE: Final = 15958
 SORT_DIRECTION: Final = 15975
 UPDATED_TOO_LARGE: Final = 17419
 NEGATIVE: Final = 51024
 SKIP_NEGATIVE: Final = 5107200
-
-_CODE_NAMES: Final[Mapping[int, str]] = {
-    2: "BadValue",
-    9: "FailedToParse",
-    14: "TypeMismatch",
-    15: "Overflow",
-    20: "IllegalOperation",
-    26: "NamespaceNotFound",
-    27: "IndexNotFound",
-    28: "PathNotViable",
-    40: "ConflictingUpdateOperators",
-    48: "NamespaceExists",
-    50: "MaxTimeMSExpired",
-    52: "DollarPrefixedFieldName",
-    53: "InvalidIdField",
-    54: "NotSingleValueField",
-    55: "InvalidDBRef",
-    56: "EmptyFieldName",
-    57: "DottedFieldName",
-    66: "ImmutableField",
-    67: "CannotCreateIndex",
-    72: "InvalidOptions",
-    73: "InvalidNamespace",
-    85: "IndexOptionsConflict",
-    86: "IndexKeySpecsConflict",
-    112: "WriteConflict",
-    171: "CannotIndexParallelArrays",
-    175: "QueryPlanKilled",
-    197: "InvalidIndexSpecificationOption",
-    11000: "DuplicateKey",
-}
-
-
-def code_name(code: int) -> str:
-    """The name that servers give a code."""
-    return _CODE_NAMES.get(code, f"Location{code}")
 
 
 def fault_document(error: errors.AtomodmError, collection: str) -> dict[str, Any] | None:
@@ -82,18 +38,17 @@ def fault_document(error: errors.AtomodmError, collection: str) -> dict[str, Any
     match error:
         case errors.DuplicateKey():
             return {
-                "code": DUPLICATE_KEY,
+                "code": int(ServerCode.DUPLICATE_KEY),
                 "errmsg": f"E11000 duplicate key error collection: {collection} index: {error.index}",
                 "keyPattern": dict(zip(error.fields, error.directions, strict=True)),
             }
         case errors.RevisionMismatch():
-            return {"code": WRITE_CONFLICT, "errmsg": "others changed the document again and again; try once more"}
+            message = "others changed the document again and again; try once more"
+            return {"code": int(ServerCode.WRITE_CONFLICT), "errmsg": message}
         case errors.StaleCatalogue():
-            return {"code": QUERY_PLAN_KILLED, "errmsg": error.message}
-        case errors.IndexConflict():
-            return {"code": int(error.server_code), "errmsg": str(error)}
+            return {"code": int(ServerCode.QUERY_PLAN_KILLED), "errmsg": error.message}
         case errors.AtomodmError() if isinstance(code := getattr(error, "server_code", None), int):
-            return {"code": int(code), "errmsg": str(error)}
+            return {"code": code, "errmsg": str(error)}
         case _:
             return None
 
@@ -147,7 +102,7 @@ def pymongo_error(error: errors.AtomodmError, collection: str, failure: type[Ope
             fault = {"ok": 0.0, **fault, "codeName": code_name(code)}
         else:
             fault = {"index": 0, **fault}
-        kind = DuplicateKeyError if code == DUPLICATE_KEY else failure
+        kind = DuplicateKeyError if code == ServerCode.DUPLICATE_KEY else failure
         return kind(fault["errmsg"], code, fault)
     match error:
         case errors.DocumentTooLarge():

@@ -11,7 +11,8 @@ from ...encoding import decode, encode
 from ...errors import DocumentTooLarge, InvalidUpdate, ValueNotStorable
 from ...query.changes import Changes
 from ...query.paths import MISSING
-from .faults import OVERFLOW, UPDATED_TOO_LARGE
+from ...query.server_codes import ServerCode
+from .faults import UPDATED_TOO_LARGE
 
 #: Gives what a document becomes; None removes it. It leaves the document as it is.
 Change = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -73,7 +74,7 @@ def encode_changed(document: dict[str, Any]) -> bytes:
         raise InvalidUpdate(f"after the update, {error.message}", server_code=UPDATED_TOO_LARGE) from None
     except ValueNotStorable as error:
         message = f"after the update, the document cannot be stored: {error.message}"
-        raise InvalidUpdate(message, path=error.path, server_code=OVERFLOW) from None
+        raise InvalidUpdate(message, path=error.path, server_code=ServerCode.OVERFLOW) from None
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:

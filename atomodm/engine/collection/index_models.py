@@ -9,7 +9,7 @@ from pymongo import IndexModel
 
 from ...contract.store import IndexSpec
 from ...errors import InvalidQuery, UnsupportedOperation, describe_type
-from .faults import CANNOT_CREATE_INDEX, INVALID_INDEX_OPTION
+from ...query.server_codes import ServerCode
 
 #: Options that say how an index is built or kept, and mean nothing here.
 _WITHOUT_MEANING = frozenset({"background", "v"})
@@ -56,7 +56,7 @@ def index_spec(model: IndexModel) -> IndexSpec:
     for option, value in options.items():
         if option not in _ELSEWHERE:
             message = f"the field {option!r} is not valid for an index specification"
-            raise InvalidQuery(message, server_code=INVALID_INDEX_OPTION)
+            raise InvalidQuery(message, server_code=ServerCode.INVALID_INDEX_SPECIFICATION_OPTION)
         if value is not None and value is not False:
             raise UnsupportedOperation(f"the index option {option!r} works on MongoDB only")
     return IndexSpec(
@@ -73,14 +73,14 @@ def _field(path: str, way: Any) -> tuple[str, int]:
     if isinstance(way, str) or "$**" in path.split("."):
         raise UnsupportedOperation(f"an index of this kind ({path}: {way}) works on MongoDB only")
     if isinstance(way, bool | Mapping) or way not in (1, -1):
-        raise InvalidQuery("a direction of an index is 1 or -1", path=path, server_code=CANNOT_CREATE_INDEX)
+        raise InvalidQuery("a direction of an index is 1 or -1", path=path, server_code=ServerCode.CANNOT_CREATE_INDEX)
     return path, int(way)
 
 
 def _seconds(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         message = f"expireAfterSeconds is a number, not {describe_type(value)}"
-        raise InvalidQuery(message, server_code=CANNOT_CREATE_INDEX)
+        raise InvalidQuery(message, server_code=ServerCode.CANNOT_CREATE_INDEX)
     return int(value)
 
 

@@ -8,8 +8,7 @@ from typing import Any, Self
 from pymongo.errors import ExecutionTimeout
 
 from ...errors import describe_type
-
-_MAX_TIME_EXPIRED = 50
+from ...query.server_codes import ServerCode, code_name
 
 
 class TimeLimit:
@@ -60,5 +59,5 @@ class TimeLimit:
 
 def _expired() -> ExecutionTimeout:
     message = "operation exceeded time limit"
-    details = {"ok": 0.0, "code": _MAX_TIME_EXPIRED, "codeName": "MaxTimeMSExpired", "errmsg": message}
-    return ExecutionTimeout(message, _MAX_TIME_EXPIRED, details)
+    code = int(ServerCode.MAX_TIME_MS_EXPIRED)
+    return ExecutionTimeout(message, code, {"ok": 0.0, "code": code, "codeName": code_name(code), "errmsg": message})

@@ -8,10 +8,11 @@ from contextlib import suppress
 from ...breathing import Breather
 from ...errors import IndexConflict, StaleCatalogue
 from ...query.ranges import EVERYTHING
+from ...query.server_codes import ServerCode
 from ..driver import CollectionChanges, Commit, Driver, EntryRow, IndexRef
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
-from .index_specs import ID_INDEX, ServerCode
+from .index_specs import ID_INDEX
 
 #: Entries that are removed in one go, in some 0.3 s on SQLite.
 AT_ONCE = 250_000

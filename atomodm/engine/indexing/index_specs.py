@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from typing import Any
 
 from ...contract.store import IndexSpec
@@ -11,6 +10,7 @@ from ...encoding import encode, read_back
 from ...errors import IndexConflict, InvalidQuery, UnsupportedOperation, describe_type
 from ...query.filters import parse_filter
 from ...query.nodes import All, And, Compare, Exists, In, Node, Nothing, Or, TypeIs
+from ...query.server_codes import ServerCode
 
 #: The name of the index that every collection has on its ids.
 ID_INDEX = "_id_"
@@ -21,19 +21,6 @@ LONGEST_EXPIRY = 2**31 - 1
 
 _ID_FIELDS = (("_id", 1),)
 _KINDS = ("text", "2d", "2dsphere", "hashed", "geoHaystack", "columnstore")
-
-
-class ServerCode(IntEnum):
-    """Codes with which a MongoDB server refuses what is done to indexes."""
-
-    BAD_VALUE = 2
-    TYPE_MISMATCH = 14
-    INDEX_NOT_FOUND = 27
-    CANNOT_CREATE_INDEX = 67
-    INVALID_OPTIONS = 72
-    INDEX_OPTIONS_CONFLICT = 85
-    INDEX_KEY_SPECS_CONFLICT = 86
-    INVALID_INDEX_SPECIFICATION_OPTION = 197
 
 
 def is_id_index(spec: IndexSpec) -> bool:

@@ -261,7 +261,7 @@ class Planner:
             return self._of(find, [Way(by_id or ALL_DOCUMENTS, conditions, ALL)])
         index = self._catalogue.named(hint)
         if index is None or not index.complete:
-            raise InvalidQuery("the hint does not correspond to an existing index", server_code=2)
+            raise InvalidQuery("the hint does not correspond to an existing index")
         candidates = list(of_index(index, bounds_by_path(conditions), conditions))
         for candidate in (*candidates, whole(index)):
             if find.sort and in_order(candidate.scan, find.sort) is not None:

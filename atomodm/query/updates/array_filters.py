@@ -9,7 +9,8 @@ from typing import Any
 from ...errors import InvalidQuery, describe_type
 from ..evaluator import compile_filter
 from ..filters import parse_filter
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 
 _NAME = re.compile("[a-z][a-zA-Z0-9]*")
 _LOGIC = ("$and", "$or", "$nor")

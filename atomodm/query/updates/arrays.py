@@ -13,7 +13,8 @@ from ..filters import parse_filter
 from ..keys import encode_key
 from ..nodes import Compare, Node, Operator, conjunction
 from ..paths import MISSING, as_document
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 from .numbers import whole_number
 from .places import no_array
 from .tree import Context, Leaf

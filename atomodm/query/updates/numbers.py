@@ -17,7 +17,8 @@ from bson import Decimal128, Int64
 from bson.decimal128 import create_decimal128_context
 
 from ...errors import describe_type
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 from .tree import Context, Leaf
 
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1

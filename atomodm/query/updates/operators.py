@@ -10,7 +10,8 @@ from bson import Regex
 from ...encoding import same
 from ...errors import describe_type
 from ..paths import MISSING, as_document
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 from .tree import Context, Fields, Leaf, leaves
 
 _ID: Final = "_id"

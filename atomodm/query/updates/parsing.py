@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from ...encoding import MAX_DEPTH, read_back
 from ...errors import NestingTooDeep, describe_type
+from ..server_codes import ServerCode
 from .array_filters import parse_array_filters
 from .arrays import AddToSet, Pop, Pull, PullAll
-from .codes import ServerCode, invalid_update
+from .codes import invalid_update
 from .fields import CurrentDate, Extreme, Rename, Set, Unset, rename_target
 from .numbers import Arithmetic, Bits
 from .operators import UpdateOperators

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from ...errors import InvalidUpdate, describe_type
 from ..paths import MISSING
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 
 #: Elements that may be made at once, so that an array gets an element far behind its end.
 MAX_PADDING: Final = 1_500_000

@@ -14,7 +14,8 @@ from typing import Any
 
 from ...errors import InvalidUpdate, describe_type
 from ..paths import MISSING, as_document
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 from .places import get_item, not_viable, position_of, put_item
 
 

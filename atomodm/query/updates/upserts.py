@@ -7,7 +7,8 @@ from typing import Any
 
 from ..nodes import AllOf, And, Compare, In, Node, Operator
 from ..paths import MISSING
-from .codes import ServerCode, invalid_update
+from ..server_codes import ServerCode
+from .codes import invalid_update
 from .places import set_at
 
 
