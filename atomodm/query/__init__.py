@@ -10,6 +10,7 @@ Where to find what:
 - `sorting` puts documents in order. `document_keys` are the keys of a document in an index; `bounds`, `ranges`,
   `beginnings` and `implication` say which part of an index a condition needs.
 - `updates` and `projection` are the other two languages. `changes` are what a save makes of its differences.
+- `server_codes` are the codes with which servers refuse all this, and with which the collection API does.
 """
 
 from .evaluator import compile_filter
