@@ -2,7 +2,7 @@
 
 from .checking import CheckReport, Problem
 from .collection import Collection, CommandCursor, Cursor
-from .log import ChangeEntry, ChangeKind
+from .log import ChangeEntry, ChangeKind, ChangePage, Position
 from .operations import Batch, Delete, Insert, Operation, Outcome, Patch, Replace, Update
 from .store import Atomicity, Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
 
@@ -12,6 +12,7 @@ __all__ = [
     "Capabilities",
     "ChangeEntry",
     "ChangeKind",
+    "ChangePage",
     "CheckReport",
     "Chunk",
     "Collection",
@@ -25,6 +26,7 @@ __all__ = [
     "Operation",
     "Outcome",
     "Patch",
+    "Position",
     "Problem",
     "Progress",
     "Replace",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
+
+#: A place in a store's change log: plain data that BSON can hold, the same from all handles of the store. What is in it
+#: is the store's business: pass it to `Store.changes`, and compare it with nothing.
+Position: TypeAlias = int | Mapping[str, Any]
 
 
 class ChangeKind(Enum):
@@ -22,7 +27,8 @@ class ChangeEntry:
     Attributes
     ----------
     position : int
-        Place in the log; also the revision of the document after a put.
+        Place in its log, ascending; also the revision of the document after a put. A store may have several logs, each
+        with positions of its own: `ChangePage.position` is where to go on.
     transaction : int
         Position of the first entry of the same batch.
     size : int
@@ -48,3 +54,19 @@ class ChangeEntry:
     kind: ChangeKind
     id: Any
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A part of the change log.
+
+    Attributes
+    ----------
+    entries : sequence of ChangeEntry
+        Whole transactions, oldest first.
+    position : Position
+        After the last of them: what comes then is yet to be read.
+    """
+
+    entries: Sequence[ChangeEntry]
+    position: Position

@@ -15,7 +15,7 @@ from ..errors import StoreClosed, UnsupportedOperation, WrongLoop
 from ..query.nodes import ALL, Node
 from .checking import CheckReport
 from .collection import Collection
-from .log import ChangeEntry
+from .log import ChangePage, Position
 from .operations import Batch, Outcome
 
 
@@ -370,17 +370,23 @@ class Store(ABC):
         """Names of the collections that have documents or indexes, sorted."""
 
     @abstractmethod
-    async def position(self) -> int:
+    async def position(self) -> Position:
         """The change log's current position; `changes` since there gives what comes after now."""
 
     @abstractmethod
-    async def changes(self, since: int, limit: int = 1000) -> list[ChangeEntry]:
-        """Entries of the change log after position `since`, whole transactions, oldest first.
+    async def changes(self, since: Position, limit: int = 1000) -> ChangePage:
+        """What the change log has after a position, as many whole transactions as it takes to reach `limit` entries.
+
+        Parameters
+        ----------
+        since : Position
+            From `position` or from a `ChangePage`.
+        limit : int
 
         Raises
         ------
         TokenLost
-            The log was trimmed past `since`.
+            The log was trimmed past `since`, or never had such a position.
         """
 
     # -- upkeep --------------------------------------------------------------------------------------------------------

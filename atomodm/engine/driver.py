@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..contract.log import Position
 from ..query.bounds import Range
 
 
@@ -199,6 +200,13 @@ class LoggedCommit(NamedTuple):
     record: bytes
 
 
+class LogPage(NamedTuple):
+    """A part of the log: commits, oldest first, and the position after them."""
+
+    commits: Sequence[LoggedCommit]
+    position: Position
+
+
 class Refused(Exception):
     """A commit was refused as a whole.
 
@@ -338,17 +346,17 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    async def position(self) -> int:
-        """The last position of the log; 0 when nothing was ever logged."""
+    async def position(self) -> Position:
+        """Where the log ends."""
 
     @abstractmethod
-    async def log(self, since: int, limit: int) -> list[LoggedCommit]:
-        """Commits that end after position `since`, oldest first, until they take `limit` positions.
+    async def log(self, since: Position, limit: int) -> LogPage:
+        """Commits after a position that `position` or an earlier page gave, until they take `limit` positions.
 
         Raises
         ------
         TokenLost
-            Commits after `since` were trimmed, or the log never reached `since`.
+            Commits after `since` were trimmed, or the log never had such a position.
         """
 
     # -- checking ------------------------------------------------------------------------------------------------------

@@ -114,8 +114,8 @@ def outcome(effects: Sequence[Effect], first: int) -> Outcome:
     return Outcome(revisions, [effect in _EXISTED for effect in effects])
 
 
-def change_entries(commit: LoggedCommit, since: int) -> list[ChangeEntry]:
-    """The entries of a logged commit that come after position `since`."""
+def change_entries(commit: LoggedCommit) -> list[ChangeEntry]:
+    """The entries of a logged commit."""
     recorded = list(decode_record(commit.record))
     places = positions([operation.effect for operation in recorded], commit.first)
     size = sum(map(bool, places))
@@ -132,5 +132,5 @@ def change_entries(commit: LoggedCommit, since: int) -> list[ChangeEntry]:
             revision=position if operation.effect in _PUTS else 0,
         )
         for position, operation in zip(places, recorded, strict=True)
-        if position > since
+        if position
     ]

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from ..contract.checking import CheckReport
-from ..contract.log import ChangeEntry
+from ..contract.log import ChangePage, Position
 from ..contract.operations import Batch, Outcome
 from ..contract.store import Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
 from ..encoding import decode_all
@@ -241,15 +241,15 @@ class EngineStore(Store):
         await self.ready()
         return await Checker(self._driver, self._catalogues, self._asked, repair, progress).run()
 
-    async def position(self) -> int:
+    async def position(self) -> Position:
         """The change log's current position."""
         await self.ready()
         self._asked()
         return await self._driver.position()
 
-    async def changes(self, since: int, limit: int = 1000) -> list[ChangeEntry]:
-        """Entries of the change log after position `since`, as `Store.changes`."""
+    async def changes(self, since: Position, limit: int = 1000) -> ChangePage:
+        """What the change log has after a position, as `Store.changes`."""
         await self.ready()
         self._asked()
-        commits = await self._driver.log(since, limit)
-        return [entry for commit in commits for entry in change_entries(commit, since)]
+        page = await self._driver.log(since, limit)
+        return ChangePage([entry for commit in page.commits for entry in change_entries(commit)], page.position)

@@ -24,9 +24,9 @@ from atomodm.engine import (
 from atomodm.errors import StaleCatalogue, StoreClosed, TokenLost
 from atomodm.query.ranges import EVERYTHING, Range
 from atomodm.store.memory import MemoryDriver
-from atomodm.store.memory_data import MemoryData
+from atomodm.store.memory.data import MemoryData
 from atomodm.store.sqlite import SQLiteDriver
-from atomodm.store.sqlite_file import FileOptions
+from atomodm.store.sqlite.file import FileOptions
 
 PLAIN, UNIQUE = IndexRef(1, False), IndexRef(2, True)
 
@@ -273,14 +273,18 @@ async def test_an_operation_id_in_the_log_is_not_applied_again(driver: Driver) -
 async def test_the_log_gives_whole_commits_and_says_where_it_was_trimmed(driver: Driver) -> None:
     for size in (3, 1, 2):
         await driver.apply(Commit({}, LogEntry(os.urandom(8), b"me", size, bytes([size]), 1000)))
-    assert [(logged.first, logged.size) for logged in await driver.log(0, 1000)] == [(1, 3), (4, 1), (5, 2)]
-    assert [logged.record for logged in await driver.log(3, 1)] == [b"\1"]
-    assert [logged.first for logged in await driver.log(2, 2)] == [1]
-    assert await driver.log(6, 1000) == []
+    whole = await driver.log(0, 1000)
+    assert [(logged.first, logged.size) for logged in whole.commits] == [(1, 3), (4, 1), (5, 2)]
+    assert whole.position == 6
+    part = await driver.log(3, 1)
+    assert [logged.record for logged in part.commits] == [b"\1"]
+    assert part.position == 4
+    assert [logged.first for logged in (await driver.log(0, 2)).commits] == [1]
+    assert await driver.log(6, 1000) == ([], 6)
     with pytest.raises(TokenLost):
         await driver.log(7, 1000)
     await driver.apply(Commit({}, LogEntry(b"last", b"me", 1, b"", 2)))
-    assert [logged.first for logged in await driver.log(4, 1000)] == [5, 7]
+    assert [logged.first for logged in (await driver.log(4, 1000)).commits] == [5, 7]
     for since in (0, 3):
         with pytest.raises(TokenLost):
             await driver.log(since, 1000)

@@ -75,7 +75,7 @@ async def test_expired_documents_are_removed_in_rounds_and_logged(store: EngineS
     clock.time = START + timedelta(hours=1, seconds=1)
     assert await ids(store, "notes") == [2]
     await until_left(store, 1)
-    entries = await store.changes(position)
+    entries = (await store.changes(position)).entries
     assert sorted((entry.kind, entry.id) for entry in entries) == [(ChangeKind.DELETE, 0), (ChangeKind.DELETE, 1)]
     clock.time += timedelta(seconds=1)
     await until_left(store, 0)
@@ -94,7 +94,7 @@ async def test_many_documents_are_removed_a_batch_at_a_time(store: EngineStore, 
     position = await store.position()
     clock.time = START + timedelta(days=1)
     await until_left(store, 1)
-    entries = await store.changes(position, limit=10_000)
+    entries = (await store.changes(position, limit=10_000)).entries
     assert len(entries) == BATCH + 10
     assert {entry.size for entry in entries} == {BATCH, 10}
 
@@ -131,7 +131,7 @@ async def test_several_who_remove_the_same_documents_do_not_disturb_each_other(t
     position = await stores[0].position()
     clock.time = START + timedelta(days=1)
     await asyncio.gather(*(until_left(store, 1) for store in stores))
-    removed = [entry.id for entry in await stores[1].changes(position)]
+    removed = [entry.id for entry in (await stores[1].changes(position)).entries]
     assert sorted(removed) == list(range(300))
     for store in stores:
         await store.close()

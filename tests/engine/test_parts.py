@@ -216,8 +216,9 @@ def test_a_record_says_what_each_operation_did() -> None:
     assert log_size([Effect.NOTHING]) == 1
     result = outcome(effects, 10)
     assert (list(result.revisions), list(result.existed)) == ([10, 0, 0, 12], [False, False, True, True])
-    entries = change_entries(LoggedCommit(10, 3, b"op", b"me", record), since=10)
+    entries = change_entries(LoggedCommit(10, 3, b"op", b"me", record))
     assert [(entry.position, entry.kind, entry.id, entry.size) for entry in entries] == [
+        (10, ChangeKind.PUT, 1, 3),
         (11, ChangeKind.DELETE, id, 3),
         (12, ChangeKind.PUT, {"k": 1}, 3),
     ]

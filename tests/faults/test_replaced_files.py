@@ -12,7 +12,7 @@ import pytest
 from atomodm.contract import IndexSpec, Store
 from atomodm.errors import StoreUnavailable
 from atomodm.store import create_store
-from atomodm.store.sqlite_file import CHECK_INTERVAL
+from atomodm.store.sqlite.file import CHECK_INTERVAL
 from atomodm.testing.contract.stores import find_all, insert_all
 from tests.requirements import need_store
 

@@ -16,7 +16,8 @@ from atomodm.contract import Batch, Delete, IndexSpec, Insert, Operation, Patch,
 from atomodm.encoding import encode
 from atomodm.query.changes import Changes
 from atomodm.query.nodes import Compare, Operator
-from atomodm.store import create_store, sqlite_file
+from atomodm.store import create_store
+from atomodm.store.sqlite import file as sqlite_file
 from atomodm.testing.contract.stores import find_all, ids, read
 
 #: Batches whose documents are kept.

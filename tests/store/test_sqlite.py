@@ -30,7 +30,7 @@ from atomodm.query.changes import Changes
 from atomodm.query.nodes import Compare, Operator
 from atomodm.store import create_store
 from atomodm.store.sqlite import SQLiteStore
-from atomodm.store.sqlite_file import StoreConnection
+from atomodm.store.sqlite.file import StoreConnection
 from atomodm.testing.contract.stores import find_all, ids, insert_all, read
 from tests.requirements import need_store
 
@@ -281,7 +281,7 @@ async def test_the_log_may_be_kept_for_ever(path: Path) -> None:
     store = await opened(f"sqlite:///{path}?log_size=1e30")
     for number in range(3):
         await insert_all(store, "people", [{"_id": number}])
-    assert len(await store.changes(0)) == 3
+    assert len((await store.changes(0)).entries) == 3
     await store.close()
 
 

@@ -21,7 +21,7 @@ from atomodm.contract import Batch, Delete, IndexSpec, Store
 from atomodm.errors import BackupRefused, StoreBusy, StoreClosed, StoreUnavailable, UnsupportedOperation
 from atomodm.query.nodes import Compare, Operator
 from atomodm.store import create_store
-from atomodm.store.sqlite_backup import STEP_PAGES
+from atomodm.store.sqlite.backup import STEP_PAGES
 from atomodm.testing.contract.stores import find_all, ids, insert_all
 from tests.requirements import need_store
 

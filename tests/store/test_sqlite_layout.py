@@ -21,7 +21,7 @@ from atomodm.query.keys import encode_key
 from atomodm.query.nodes import Compare, Operator
 from atomodm.store import create_store
 from atomodm.store.sqlite import SQLiteStore
-from atomodm.store.sqlite_schema import LAYOUT, Layout, Migration
+from atomodm.store.sqlite.schema import LAYOUT, Layout, Migration
 from atomodm.testing.contract.stores import find_all, ids, insert_all
 from tests.requirements import need_store
 

@@ -14,7 +14,7 @@ import pytest
 from atomodm.contract import IndexSpec, Store
 from atomodm.errors import StoreBusy
 from atomodm.store import create_store
-from atomodm.store.sqlite_waiting import Patience, StillHeld
+from atomodm.store.sqlite.waiting import Patience, StillHeld
 from atomodm.testing.contract.stores import find_all, insert_all
 from tests.requirements import need_store
 

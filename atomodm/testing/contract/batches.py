@@ -220,7 +220,7 @@ class BatchContract:
         assert await ids(store, "people", Compare("name", Operator.EQ, "Ann")) == [1]
         if store.capabilities.change_log:
             assert await store.position() == position
-            assert await store.changes(position) == []
+            assert (await store.changes(position)).entries == []
 
     async def test_a_batch_over_several_collections_is_applied(self, stores: Stores) -> None:
         store = await stores.open()

@@ -121,7 +121,7 @@ class NamespaceContract:
         await insert_all(store, "people", [{"_id": 1}])
         position = await store.position()
         await store.rename("people", "folk")
-        entries = await store.changes(position)
+        entries = (await store.changes(position)).entries
         assert {(entry.collection, entry.kind) for entry in entries} == {
             ("people", ChangeKind.DROP),
             ("folk", ChangeKind.DROP),
@@ -137,7 +137,7 @@ class NamespaceContract:
         position = await store.position()
         await store.drop_database()
         assert await other.list_collection_names() == []
-        assert {entry.collection for entry in await other.changes(position)} == {"people", "folk"}
+        assert {entry.collection for entry in (await other.changes(position)).entries} == {"people", "folk"}
         await insert_all(other, "people", [{"_id": 1, "age": 1}, {"_id": 2, "age": 1}])
         assert await other.list_indexes("people") == []
         await store.drop_database()

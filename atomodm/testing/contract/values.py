@@ -83,7 +83,7 @@ class ValueContract:
         assert all(outcome.existed)
         assert await contents(store) == {}
         if store.capabilities.change_log:
-            deleted = [entry for entry in await store.changes(start) if entry.kind is ChangeKind.DELETE]
+            deleted = [entry for entry in (await store.changes(start)).entries if entry.kind is ChangeKind.DELETE]
             assert [encode_key(entry.id) for entry in deleted] == [encode_key(id) for id in IDS]
             assert [type(entry.id) for entry in deleted] == [type(decode_id(id)) for id in IDS]
 

@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self, TypeVar
 
-from ..breathing import Breather
-from ..contract.store import Atomicity, Capabilities
-from ..engine.driver import Applied, CollectionState, Commit, Driver, IndexRef, LoggedCommit, Page, Place, Row
-from ..engine.expiry import INTERVAL as EXPIRE_INTERVAL
-from ..engine.store import LOG_SIZE, EngineStore
-from ..errors import InvalidURL, StoreClosed
-from ..query.bounds import Range
-from .memory_data import MemoryData
-from .urls import StoreURL
-from .worker import Worker
+from ...breathing import Breather
+from ...contract.log import Position
+from ...contract.store import Atomicity, Capabilities
+from ...engine.driver import Applied, CollectionState, Commit, Driver, IndexRef, LogPage, Page, Place, Row
+from ...engine.expiry import INTERVAL as EXPIRE_INTERVAL
+from ...engine.store import LOG_SIZE, EngineStore
+from ...errors import InvalidURL, StoreClosed
+from ...query.bounds import Range
+from ..urls import StoreURL
+from ..worker import Worker
+from .data import MemoryData
 
 Result = TypeVar("Result")
 
@@ -179,10 +180,10 @@ class MemoryDriver(Driver):
         )
         return await self._step(lambda: self._data.apply(commit), large=size > LARGE_COMMIT)
 
-    async def position(self) -> int:
+    async def position(self) -> Position:
         """As `Driver.position`."""
         return await self._step(self._data.position)
 
-    async def log(self, since: int, limit: int) -> list[LoggedCommit]:
+    async def log(self, since: Position, limit: int) -> LogPage:
         """As `Driver.log`."""
         return await self._step(lambda: self._data.log(since, limit))

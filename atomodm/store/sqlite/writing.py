@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from ..engine.driver import Applied, CollectionChanges, Commit, EntryRow, LogEntry, Refused
-from ..errors import StaleCatalogue
-from .sqlite_file import StoreConnection
-from .sqlite_reading import position
-from .sqlite_waiting import Damaged, Patience
+from ...engine.driver import Applied, CollectionChanges, Commit, EntryRow, LogEntry, Refused
+from ...errors import StaleCatalogue
+from .file import StoreConnection
+from .reading import position
+from .waiting import Damaged, Patience
 
 Result = TypeVar("Result")
 

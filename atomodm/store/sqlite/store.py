@@ -10,15 +10,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
-from ..contract.store import Atomicity, Capabilities, Progress
-from ..engine.expiry import INTERVAL as EXPIRE_INTERVAL
-from ..engine.store import LOG_SIZE, EngineStore
-from ..errors import InvalidURL
-from .sqlite_driver import SQLiteDriver
-from .sqlite_file import FileOptions
-from .urls import StoreURL
-
-__all__ = ["SQLiteDriver", "SQLiteStore"]
+from ...contract.store import Atomicity, Capabilities, Progress
+from ...engine.expiry import INTERVAL as EXPIRE_INTERVAL
+from ...engine.store import LOG_SIZE, EngineStore
+from ...errors import InvalidURL
+from ..urls import StoreURL
+from .driver import SQLiteDriver
+from .file import FileOptions
 
 #: Seconds to wait for another process's lock, unless the URL says otherwise.
 TIMEOUT = 5.0

@@ -10,7 +10,8 @@ from typing import Any
 
 from sortedcontainers import SortedDict
 
-from ..engine.driver import (
+from ...contract.log import Position
+from ...engine.driver import (
     Applied,
     CollectionChanges,
     CollectionState,
@@ -19,13 +20,14 @@ from ..engine.driver import (
     IndexRef,
     LogEntry,
     LoggedCommit,
+    LogPage,
     Page,
     Place,
     Refused,
     Row,
 )
-from ..errors import StaleCatalogue, TokenLost
-from ..query.bounds import Range
+from ...errors import StaleCatalogue, TokenLost
+from ...query.bounds import Range
 
 
 class Collection:
@@ -286,10 +288,10 @@ class MemoryData:
         """As `Driver.position`."""
         return self._log[-1].first + self._log[-1].size - 1 if self._log else 0
 
-    def log(self, since: int, limit: int) -> list[LoggedCommit]:
+    def log(self, since: Position, limit: int) -> LogPage:
         """As `Driver.log`."""
         oldest = self._log[0].first if self._log else 1
-        if not oldest - 1 <= since <= self.position():
+        if not isinstance(since, int) or not oldest - 1 <= since <= self.position():
             raise TokenLost("the change log does not reach back to that position")
         found: list[LoggedCommit] = []
         # What is asked for most often stands at the end.
@@ -301,9 +303,10 @@ class MemoryData:
         positions = 0
         for number, logged in enumerate(found):
             if positions >= limit:
-                return found[:number]
+                del found[number:]
+                break
             positions += logged.size
-        return found
+        return LogPage(found, found[-1].first + found[-1].size - 1 if found else since)
 
     def _collection(self, name: str, version: int | None) -> Collection:
         collection = self._collections.get(name) or Collection()

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
-from ..engine.driver import CollectionState, IndexRef, LoggedCommit, Page, Place, Row
-from ..errors import StaleCatalogue, TokenLost
-from ..query.bounds import Range
-from ..query.keys import HIGHEST, LOWEST
-from .sqlite_waiting import Damaged
+from ...contract.log import Position
+from ...engine.driver import CollectionState, IndexRef, LoggedCommit, LogPage, Page, Place, Row
+from ...errors import StaleCatalogue, TokenLost
+from ...query.bounds import Range
+from ...query.keys import HIGHEST, LOWEST
+from .waiting import Damaged
 
 #: Bytes of documents after which a page of a scan ends.
 PAGE_BYTES: Final = 4 * 1024 * 1024
@@ -271,13 +272,13 @@ def position(connection: Connection) -> int:
     return last or 0
 
 
-def log(connection: Connection, since: int, limit: int) -> list[LoggedCommit]:
+def log(connection: Connection, since: Position, limit: int) -> LogPage:
     """As `Driver.log`."""
     with snapshot(connection):
         row = connection.execute("SELECT first FROM log ORDER BY last LIMIT 1").fetchone()
         oldest = 1 if row is None else row[0]
         _check_types(numbers=(oldest,))
-        if not oldest - 1 <= since <= position(connection):
+        if not isinstance(since, int) or not oldest - 1 <= since <= position(connection):
             raise TokenLost("the change log does not reach back to that position")
         found: list[LoggedCommit] = []
         positions = 0
@@ -288,9 +289,10 @@ def log(connection: Connection, since: int, limit: int) -> list[LoggedCommit]:
                 size = last - first + 1
                 found.append(LoggedCommit(first, size, operation_id, origin, record))
                 positions += size
+                since = last
                 if positions >= limit:
                     break
-        return found
+        return LogPage(found, since)
 
 
 def _table(index: IndexRef | None) -> str:

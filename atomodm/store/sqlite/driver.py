@@ -9,25 +9,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from ..contract.store import Progress
-from ..engine.driver import (
+from ...contract.log import Position
+from ...contract.store import Progress
+from ...engine.driver import (
     Applied,
     CollectionState,
     Commit,
     Driver,
     Finding,
     IndexRef,
-    LoggedCommit,
+    LogPage,
     Page,
     Place,
     Row,
 )
-from ..errors import StoreClosed, UnsupportedOperation
-from ..query.bounds import Range
-from . import sqlite_backup, sqlite_reading, sqlite_upkeep, sqlite_writing
-from .sqlite_file import FileOptions, StoreConnection, open_for_reading, open_for_writing
-from .sqlite_thread import ConnectionThread
-from .sqlite_waiting import Patience
+from ...errors import StoreClosed, UnsupportedOperation
+from ...query.bounds import Range
+from . import backup, reading, upkeep, writing
+from .file import FileOptions, StoreConnection, open_for_reading, open_for_writing
+from .thread import ConnectionThread
+from .waiting import Patience
 
 Result = TypeVar("Result")
 
@@ -90,15 +91,15 @@ class SQLiteDriver(Driver):
 
     async def state(self, collection: str) -> CollectionState:
         """As `Driver.state`."""
-        return await self._read(lambda connection: sqlite_reading.state(connection, collection))
+        return await self._read(lambda connection: reading.state(connection, collection))
 
     async def states(self) -> list[CollectionState]:
         """As `Driver.states`."""
-        return await self._read(sqlite_reading.states)
+        return await self._read(reading.states)
 
     async def get(self, collection: str, ids: Sequence[bytes], *, version: int | None = None) -> list[Row]:
         """As `Driver.get`."""
-        return await self._read(lambda connection: sqlite_reading.get(connection, collection, ids, version))
+        return await self._read(lambda connection: reading.get(connection, collection, ids, version))
 
     async def scan(
         self,
@@ -113,9 +114,7 @@ class SQLiteDriver(Driver):
     ) -> Page:
         """As `Driver.scan`."""
         return await self._read(
-            lambda connection: sqlite_reading.scan(
-                connection, collection, index, ranges, limit, after, reverse, version
-            )
+            lambda connection: reading.scan(connection, collection, index, ranges, limit, after, reverse, version)
         )
 
     async def entries(
@@ -130,7 +129,7 @@ class SQLiteDriver(Driver):
     ) -> list[Place]:
         """As `Driver.entries`."""
         return await self._read(
-            lambda connection: sqlite_reading.entries(connection, collection, index, ranges, limit, after, version)
+            lambda connection: reading.entries(connection, collection, index, ranges, limit, after, version)
         )
 
     async def count(
@@ -143,27 +142,23 @@ class SQLiteDriver(Driver):
         version: int | None = None,
     ) -> int:
         """As `Driver.count`."""
-        return await self._read(
-            lambda connection: sqlite_reading.count(connection, collection, index, ranges, limit, version)
-        )
+        return await self._read(lambda connection: reading.count(connection, collection, index, ranges, limit, version))
 
     async def absent(self, collection: str, index: IndexRef, places: Sequence[Place]) -> list[Place]:
         """As `Driver.absent`."""
-        return await self._read(lambda connection: sqlite_reading.absent(connection, collection, index, places))
+        return await self._read(lambda connection: reading.absent(connection, collection, index, places))
 
     async def apply(self, commit: Commit) -> Applied:
         """As `Driver.apply`."""
-        return await self._writing().run(
-            lambda connection, patience: sqlite_writing.apply(connection, commit, patience)
-        )
+        return await self._writing().run(lambda connection, patience: writing.apply(connection, commit, patience))
 
-    async def position(self) -> int:
+    async def position(self) -> Position:
         """As `Driver.position`."""
-        return await self._read(sqlite_reading.position)
+        return await self._read(reading.position)
 
-    async def log(self, since: int, limit: int) -> list[LoggedCommit]:
+    async def log(self, since: Position, limit: int) -> LogPage:
         """As `Driver.log`."""
-        return await self._read(lambda connection: sqlite_reading.log(connection, since, limit))
+        return await self._read(lambda connection: reading.log(connection, since, limit))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
@@ -171,14 +166,14 @@ class SQLiteDriver(Driver):
         """As `Driver.examine`."""
         mended: list[Finding] = []
         if repair:
-            mended = await self._writing().run_long(sqlite_upkeep.mend)
+            mended = await self._writing().run_long(upkeep.mend)
         async with self._another("atomodm-sqlite-check") as connection:
-            return mended + await connection.run_long(sqlite_upkeep.examine)
+            return mended + await connection.run_long(upkeep.examine)
 
     async def vacuum(self) -> None:
         """Write the file anew without what was deleted; writers wait meanwhile, readers do not."""
         # On the thread that writes, so that writers of this store queue up instead of meeting a lock.
-        await self._writing().run_long(sqlite_upkeep.vacuum)
+        await self._writing().run_long(upkeep.vacuum)
 
     async def back_up(self, target: Path, progress: Progress | None, replace: bool) -> None:
         """Copy what is committed now into another file."""
@@ -195,16 +190,16 @@ class SQLiteDriver(Driver):
 
         def tell(done: int, total: int) -> None:
             if failed:
-                raise sqlite_backup.Abandoned
+                raise backup.Abandoned
             loop.call_soon_threadsafe(report, done, total)
 
         def copy(connection: StoreConnection, patience: Patience) -> None:
-            sqlite_backup.back_up(connection, target, replace, tell, patience)
+            backup.back_up(connection, target, replace, tell, patience)
 
         async with self._another("atomodm-sqlite-backup") as connection:
             try:
                 await connection.run_long(copy)
-            except sqlite_backup.Abandoned:
+            except backup.Abandoned:
                 raise failed[0] from None
         if failed:
             raise failed[0]

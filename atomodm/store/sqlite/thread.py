@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..errors import StoreClosed
-from .sqlite_file import FileOptions, StoreConnection, StoreErrors
-from .sqlite_waiting import Patience
-from .worker import Worker
+from ...errors import StoreClosed
+from ..worker import Worker
+from .file import FileOptions, StoreConnection, StoreErrors
+from .waiting import Patience
 
 Result = TypeVar("Result")
 

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from ..engine.driver import Finding
-from .sqlite_file import StoreConnection
-from .sqlite_reading import snapshot
-from .sqlite_waiting import Patience, StillHeld
-from .sqlite_writing import in_transaction
+from ...engine.driver import Finding
+from .file import StoreConnection
+from .reading import snapshot
+from .waiting import Patience, StillHeld
+from .writing import in_transaction
 
 #: Findings of SQLite itself that are reported at most.
 _FINDINGS: Final = 100

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import OutcomeUnknown, SaveError, StoreBusy, StoreCorrupt, StoreError, StoreUnavailable
-from .sqlite_schema import LAYOUT, Layout, bring_up_to_date, check_readable, refuse_newer
-from .sqlite_waiting import Damaged, Patience, StillHeld, is_busy
+from ...errors import OutcomeUnknown, SaveError, StoreBusy, StoreCorrupt, StoreError, StoreUnavailable
+from .schema import LAYOUT, Layout, bring_up_to_date, check_readable, refuse_newer
+from .waiting import Damaged, Patience, StillHeld, is_busy
 
 #: KiB of pages that a connection keeps.
 CACHE_KIB: Final = 16 * 1024

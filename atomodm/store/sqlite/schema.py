@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, UnsupportedOperation
+from ...errors import SchemaTooNew, StoreCorrupt, StoreUnavailable, UnsupportedOperation
 
 #: Marks a database file as ours: "atom" in the file's header.
 APPLICATION_ID: Final = 0x61746F6D

@@ -11,10 +11,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
-from ..errors import BackupRefused, StoreError, StoreUnavailable
-from .sqlite_file import FileOptions, StoreConnection, open_for_reading
-from .sqlite_reading import snapshot
-from .sqlite_waiting import Patience
+from ...errors import BackupRefused, StoreError, StoreUnavailable
+from .file import FileOptions, StoreConnection, open_for_reading
+from .reading import snapshot
+from .waiting import Patience
 
 #: Pages that are copied between two looks at whether the backup is still wanted.
 STEP_PAGES: Final = 256
