@@ -17,6 +17,10 @@ from ..serializer.values import in_stored_order
 from .diff import diff_documents
 
 
+#: The key of a document that stands for itself where an object in it refers back to it; a state always has it.
+_NUMBER = "__ref__"
+
+
 @dataclass(frozen=True, slots=True)
 class Disagreement:
     """Both changed one stored path.
@@ -69,17 +73,21 @@ def merge(
     """
     ours = diff_documents(spec, base, local, before)
     theirs = _all_changes(spec, base, remote)
-    their_roots = {path: _list_root(base, path) for path in theirs.paths()}
+    their_roots = {path: list_root(base, path) for path in theirs.paths()}
     merged = copy.deepcopy(remote)
     disagreements: list[Disagreement] = []
     apply_set: dict[str, Any] = {}
     apply_unset: list[str] = []
     apply_push: dict[str, list[Any]] = {}
     for path in ours.paths():
-        root = _list_root(base, path)
+        root = list_root(base, path)
         touching = [other for other, other_root in their_roots.items() if overlap(root, other_root)]
         if not touching:
             pass
+        elif path == _NUMBER:
+            # A mark that the document's own values refer to: one that nothing refers to any more does no harm.
+            if path not in ours.set:
+                continue
         elif root in _set_paths(spec) and all(their_roots[other] == root for other in touching):
             apply_set[root] = _merge_sets(base.get(root, []), local.get(root, []), remote.get(root, []))
             continue
@@ -124,7 +132,8 @@ def disagreements_of_state(
     return tuple(
         Disagreement(path, None, value_at(local, path), value_at(remote, path))
         for path in _all_changes(spec, state, remote).paths()
-        if not same(value_at(local, path), value_at(remote, path))
+        if path != _NUMBER
+        and not same(value_at(local, path), value_at(remote, path))
         and not any(overlap(path, found.path) for found in known)
     )
 
@@ -165,7 +174,7 @@ def _by_bytes(items: list[Any]) -> dict[bytes, Any]:
     return {bson.encode({"": item}, False, CODEC_OPTIONS): item for item in items}
 
 
-def _list_root(base: Mapping[str, Any], path: str) -> str:
+def list_root(base: Mapping[str, Any], path: str) -> str:
     """The path up to the first list that it runs into; the path itself where it meets none."""
     place: Any = base
     walked: list[str] = []

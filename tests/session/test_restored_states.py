@@ -56,3 +56,11 @@ async def test_saving_a_state_of_which_there_is_no_document_inserts_it(store: St
     assert isinstance(result, InsertOneResult)
     assert Link.objects.cache[link._id] is link
     assert (await stored(link._id))["value"] == 3
+
+
+async def test_an_object_that_was_restored_from_its_own_state_saves_what_is_edited_then(store: Store) -> None:
+    state = (await Link.objects.create(value=1)).__getstate__()
+    link = await Link.restore(state, force=True)
+    link.value = 2
+    await link.save()
+    assert (await stored(link._id))["value"] == 2
