@@ -7,8 +7,9 @@ call may succeed when it is made again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class AtomodmError(Exception):
@@ -353,6 +354,80 @@ class OutcomeUnknown(SaveError):
     code = "save.unknown"
 
 
+class PartlyApplied(SaveError):
+    """A save or delete stopped in the middle, in a store that is not atomic over it; doing it again completes it.
+
+    It is also an error of the class of what stopped it, where that is one of ours: ``except DuplicateKey`` means the
+    same whatever a store is atomic over.
+
+    Parameters
+    ----------
+    cause : Exception
+        What stopped it.
+    applied, unlinked, unapplied : sequence of objects
+        See the attributes.
+
+    Attributes
+    ----------
+    cause : Exception
+        What stopped it; ``__cause__`` too.
+    applied : tuple of objects
+        Those whose documents were written, or deleted: they are clean, but for edits made meanwhile.
+    unlinked : tuple of objects
+        Those whose new documents were written without references that close a cycle: these members are dirty.
+    unapplied : tuple of objects
+        Those that are as they were, new or dirty. Where `cause` is an `OutcomeUnknown`, the store may have some of
+        them all the same.
+    """
+
+    code = "save.partial"
+
+    def __new__(cls, cause: Exception, **objects: Sequence[Any]) -> Self:
+        """Make an error of the class of `cause` too."""
+        made: Self = super().__new__(_with_class_of(cls, type(cause)))
+        return made
+
+    def __init__(
+        self, cause: Exception, *, applied: Sequence[Any], unlinked: Sequence[Any] = (), unapplied: Sequence[Any] = ()
+    ) -> None:
+        self.__dict__.update(vars(cause))  # what an error of that class tells
+        self.cause = self.__cause__ = cause
+        self.applied = tuple(applied)
+        self.unlinked = tuple(unlinked)
+        self.unapplied = tuple(unapplied)
+        parts = (("done", self.applied), ("done without some references", self.unlinked), ("not done", self.unapplied))
+        told = "; ".join(f"{label}: {_counted(objects)}" for label, objects in parts if objects)
+        known = cause if isinstance(cause, AtomodmError) else AtomodmError(type(cause).__name__)
+        AtomodmError.__init__(
+            self,
+            f"{known.message}; it came after a part had been applied ({told}); do the same again to complete it",
+            model=known.model,
+            path=known.path,
+            store=known.store,
+        )
+
+
+#: The classes that were made for classes of causes.
+_PARTLY_APPLIED: dict[type[Exception], Any] = {}
+
+
+def _with_class_of(partly: Any, cause: type[Exception]) -> Any:
+    if issubclass(cause, PartlyApplied):
+        return cause
+    if not issubclass(cause, AtomodmError) or issubclass(partly, cause):
+        return partly
+    if cause not in _PARTLY_APPLIED:
+        name = f"{partly.__name__}[{cause.__name__}]"
+        _PARTLY_APPLIED[cause] = type(name, (partly, cause), {"__module__": partly.__module__})
+    return _PARTLY_APPLIED[cause]
+
+
+def _counted(objects: Sequence[Any]) -> str:
+    """How many objects there are of which models."""
+    counts = Counter(str(obj.__model__) for obj in objects)
+    return ", ".join(f"{count} {model}" for model, count in sorted(counts.items()))
+
+
 # -- stores ------------------------------------------------------------------------------------------------------------
 
 
@@ -409,6 +484,33 @@ class StoreBusy(StoreUnavailable):
     """Another process held the store's lock past the timeout."""
 
     code = "store.busy"
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no room left; nothing was written."""
+
+    code = "store.full"
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The server is a replica that takes no writes; nothing was written."""
+
+    code = "store.read_only"
+    retryable = False
+
+
+class AccessDenied(StoreUnavailable):
+    """The server does not accept the credentials, or the user may not do what was asked; nothing was written."""
+
+    code = "store.access"
+    retryable = False
+
+
+class StoreUnsuitable(StoreUnavailable):
+    """The server is too old, or set up in a way in which documents would be lost; the message names the setting."""
+
+    code = "store.unsuitable"
+    retryable = False
 
 
 class StoreCorrupt(StoreError):

@@ -5,10 +5,12 @@ from .collection import Collection, CommandCursor, Cursor
 from .log import ChangeEntry, ChangeKind, ChangePage, Position
 from .operations import Batch, Delete, Insert, Operation, Outcome, Patch, Replace, Update
 from .store import Atomicity, Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
+from .updates import Besides, Held, UpdatedDocument, UpdateOutcome
 
 __all__ = [
     "Atomicity",
     "Batch",
+    "Besides",
     "Capabilities",
     "ChangeEntry",
     "ChangeKind",
@@ -21,6 +23,7 @@ __all__ = [
     "Delete",
     "Explanation",
     "Find",
+    "Held",
     "IndexSpec",
     "Insert",
     "Operation",
@@ -32,4 +35,6 @@ __all__ = [
     "Replace",
     "Store",
     "Update",
+    "UpdateOutcome",
+    "UpdatedDocument",
 ]

@@ -63,11 +63,19 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove a document; absent is fine. With a `revision`, `RevisionMismatch` when it is at another one."""
+    """Remove a document; absent is fine. With a `revision`, `RevisionMismatch` when it is at another one.
+
+    Attributes
+    ----------
+    seen : (int, bytes) or None
+        A revision and the whole document as it was read at it, where the caller knows them: as long as the document is
+        at that revision, the store need not read it.
+    """
 
     collection: str
     id: Any
     revision: int | None = None
+    seen: tuple[int, bytes] | None = field(default=None, repr=False)
 
 
 Operation = Insert | Update | Patch | Replace | Delete
@@ -75,12 +83,12 @@ Operation = Insert | Update | Patch | Replace | Delete
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Operations that are applied together, at most one for each document.
+    """Operations that are applied together or not at all, at most one for each document.
 
     Attributes
     ----------
     operations : sequence of Operation
-        In the order in which they are applied where the store cannot apply them atomically.
+        Of documents that the store is atomic over, see `Capabilities.atomic`; their order means nothing.
     operation_id : bytes
         Names this batch: a store that has it in its log does not apply it again.
     origin : bytes

@@ -13,10 +13,12 @@ from typing import Any
 
 from ..errors import StoreClosed, UnsupportedOperation, WrongLoop
 from ..query.nodes import ALL, Node
+from ..query.updates import UpdateOperators
 from .checking import CheckReport
 from .collection import Collection
 from .log import ChangePage, Position
 from .operations import Batch, Outcome
+from .updates import Besides, Held, UpdateOutcome
 
 
 class Atomicity(Enum):
@@ -34,14 +36,14 @@ class Capabilities:
     Attributes
     ----------
     atomic : Atomicity
-        What a batch is atomic over.
+        What a batch is atomic over; one that goes beyond is refused.
     durable : bool
         Documents outlive the process.
     shared : bool
         Other processes may open the same data.
     change_log : bool
         `Store.changes` works.
-    check, backup, vacuum : bool
+    check, backup, vacuum, rename : bool
         These methods of `Store` work.
     max_batch : int or None
         Documents in one batch.
@@ -58,6 +60,7 @@ class Capabilities:
     check: bool = False
     backup: bool = False
     vacuum: bool = False
+    rename: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ class Find:
         Stored paths and directions, 1 or -1; documents that tie come in the order of their ids.
     skip, limit : int, int or None
         Which part of the answer.
-    batch_size : int
-        Documents in a `Chunk`.
+    batch_size : int or None
+        Documents in a `Chunk`; None lets the store choose, which begins with few and gives more at a time later.
     hint : str or None
         The name of the index to scan, ``"_id_"`` for the order of ids; None lets the store choose. As on a MongoDB
         server, a sparse or partial index is scanned even when it lacks documents that match, which are then not found.
@@ -91,7 +94,7 @@ class Find:
     sort: Sequence[tuple[str, int]] = ()
     skip: int = 0
     limit: int | None = None
-    batch_size: int = 128
+    batch_size: int | None = None
     hint: str | None = None
 
 
@@ -261,6 +264,13 @@ class Store(ABC):
         return self.collection(name)
 
     @abstractmethod
+    def now(self) -> int:
+        """The store's time, which decides whether documents have expired, in milliseconds since 1970; nobody is asked.
+
+        Where the store is on another computer, that one's clock counts, as far as it was learnt from its answers.
+        """
+
+    @abstractmethod
     async def get(self, collection: str, ids: Sequence[Any]) -> Chunk:
         """Read documents by id, in any order; ids that do not exist are left out."""
 
@@ -293,14 +303,53 @@ class Store(ABC):
 
     @abstractmethod
     async def write(self, batch: Batch) -> Outcome:
-        """Apply a batch, all or nothing within `Capabilities.atomic`.
+        """Apply a batch, all or nothing.
 
         Raises
         ------
         RevisionMismatch, DuplicateKey
             Nothing was written.
+        UnsupportedOperation
+            Nothing was written; the batch goes beyond what the store is atomic over. Write it in parts.
         BatchTooLarge
             Nothing was written; the batch exceeds the store's capabilities.
+        OutcomeUnknown
+            The connection died after sending.
+        """
+
+    @abstractmethod
+    async def update(
+        self,
+        collection: str,
+        filter: Node,
+        update: UpdateOperators,
+        *,
+        held: Held | None = None,
+        besides: Besides | None = None,
+    ) -> UpdateOutcome:
+        """Apply update operators to all documents that match, whatever their revisions, each in one atomic step.
+
+        Many tasks and processes may update one document at a time: no change is lost. Others see some of the documents
+        updated before the rest.
+
+        Parameters
+        ----------
+        collection : str
+        filter : Node
+        update : UpdateOperators
+            What `atomodm.query.updates.parse_update` has read, without array filters.
+        held : mapping, optional
+            Documents that the caller has: it is told how they are after the update, and where nobody else has changed
+            one meanwhile it need not be read.
+        besides : callable, optional
+            Gives for each document fields that are set as well, as the time when it expires.
+
+        Raises
+        ------
+        InvalidUpdate, DuplicateKey
+            The documents before the one concerned are updated.
+        RevisionMismatch
+            Others changed a document again and again, until the deadline.
         OutcomeUnknown
             The connection died after sending.
         """
@@ -359,11 +408,13 @@ class Store(ABC):
             False, or both names are the same (20).
         InvalidQuery
             No collection can have that name (73).
+        UnsupportedOperation
+            `Capabilities.rename` is False.
         """
 
     @abstractmethod
     async def drop_database(self) -> None:
-        """Remove all collections, in one step."""
+        """Remove all collections, in one step where the store is atomic over all of it, otherwise one by one."""
 
     @abstractmethod
     async def list_collection_names(self) -> list[str]:
@@ -441,6 +492,19 @@ class Store(ABC):
         UnsupportedOperation
         """
         raise self._has_no("vacuum")
+
+    # -- for stores ----------------------------------------------------------------------------------------------------
+
+    def check_atomic(self, batch: Batch) -> None:
+        """Raise `UnsupportedOperation` unless the store can apply a batch all or nothing."""
+        atomic = self.capabilities.atomic
+        if atomic is Atomicity.STORE or len(batch.operations) < 2:
+            return
+        if atomic is Atomicity.COLLECTION and len({operation.collection for operation in batch.operations}) == 1:
+            return
+        raise UnsupportedOperation(
+            f"the store is atomic over one {atomic.value}, and the batch goes beyond; write it in parts", store=self.url
+        )
 
     def _has_no(self, operation: str) -> UnsupportedOperation:
         return UnsupportedOperation(f"a {type(self).__name__} has no {operation}()", store=self.url)

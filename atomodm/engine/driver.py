@@ -248,7 +248,18 @@ class Driver(ABC):
 
     Every method is one atomic step. Where a `version` is given, `StaleCatalogue` is raised when the collection's
     catalogue has another one.
+
+    Attributes
+    ----------
+    far : bool
+        A request goes to another process or machine, so that it mostly waits: the engine then asks for several things
+        at a time, for the next page while the present one is worked on, and for a little more rather than twice.
+    timeout : float or None
+        Seconds after which what depends on others is given up; None leaves it to the engine.
     """
+
+    far: bool = False
+    timeout: float | None = None
 
     @abstractmethod
     async def open(self) -> None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from contextvars import Context
 from datetime import datetime
+from typing import Any
 
 from ..breathing import Breather
+from ..concurrency import Ahead
 from ..contract.operations import Batch, Delete, Operation, Outcome
 from ..encoding import decode_all
-from ..errors import StaleCatalogue, UnsupportedOperation
+from ..errors import BatchTooLarge, StaleCatalogue, UnsupportedOperation
 from ..query.evaluator import compile_filter
 from ..query.keys import bracket, encode_key
 from ..query.ranges import Range, successor, turned
-from .driver import Driver, Place
+from .driver import Driver, Page, Place
 from .indexing.catalogue import Catalogue, Index, cutoff, expired
 from .indexing.catalogues import Catalogues
 from .writing.unmoved import write_unmoved
@@ -134,10 +136,20 @@ class Expiry:
             for index in catalogue.expiring:
                 async with aclosing(self._expired(index, catalogue)) as batches:
                     async for operations in batches:
-                        # Left out are those that somebody wrote or removed meanwhile.
-                        revisions, _ = await write_unmoved(self._write, operations)
-                        removed += len(revisions)
+                        removed += await self._remove(operations)
         return removed
+
+    async def _remove(self, operations: Sequence[Operation]) -> int:
+        """Apply removals but for those of documents that somebody wrote or removed meanwhile."""
+        try:
+            revisions, _ = await write_unmoved(self._write, operations)
+        except BatchTooLarge:
+            # Documents may have so many index entries that only few go together.
+            if len(operations) == 1:
+                raise
+            middle = len(operations) // 2
+            return await self._remove(operations[:middle]) + await self._remove(operations[middle:])
+        return len(revisions)
 
     async def _expired(self, index: Index, catalogue: Catalogue) -> AsyncGenerator[list[Operation], None]:
         """Removals of the documents that have expired by an index, a batch at a time, as long as it is there."""
@@ -147,29 +159,46 @@ class Expiry:
         ranges = _ranges(index, cutoff(index, now))
         breather = Breather()
         after: Place | None = None
-        more = True
-        while more:
-            try:
-                page = await self._driver.scan(
-                    collection, index.ref, ranges, limit=BATCH, after=after, version=catalogue.version
-                )
-            except StaleCatalogue:
-                catalogue = await self._catalogues.reload(collection)
-                if catalogue.current(index) is None:
+
+        async def read() -> Page | None:
+            nonlocal catalogue
+            while True:
+                try:
+                    return await self._driver.scan(
+                        collection, index.ref, ranges, limit=BATCH, after=after, version=catalogue.version
+                    )
+                except StaleCatalogue:
+                    catalogue = await self._catalogues.reload(collection)
+                    if catalogue.current(index) is None:
+                        return None
+
+        pages = Ahead(read)
+        try:
+            while (page := await pages.next()) is not None:
+                if page.keys:
+                    after = (page.keys[-1], page.ids[-1])
+                # The next ones are read while these are removed.
+                if page.more and self._driver.far:
+                    await pages.begin()
+                if operations := _removals(collection, page, has_expired):
+                    yield operations
+                if not page.more:
                     return
-                continue
-            more = page.more
-            # Of an array a document has several entries, and one of its dates decides.
-            found = {
-                id: Delete(collection, document["_id"], revision)
-                for id, revision, document in zip(page.ids, page.revisions, decode_all(page.documents), strict=True)
-                if has_expired(document)
-            }
-            if page.keys:
-                after = (page.keys[-1], page.ids[-1])
-            if found:
-                yield list(found.values())
-            await breather.breathe()
+                await breather.breathe()
+        finally:
+            await pages.close()
+
+
+def _removals(collection: str, page: Page, has_expired: Callable[[Mapping[str, Any]], bool]) -> list[Operation]:
+    # Of an array a document has several entries, and one of its dates decides.
+    found = {
+        id: Delete(collection, document["_id"], revision, seen=(revision, data))
+        for id, revision, data, document in zip(
+            page.ids, page.revisions, page.documents, decode_all(page.documents), strict=True
+        )
+        if has_expired(document)
+    }
+    return list(found.values())
 
 
 def _ranges(index: Index, last: datetime) -> tuple[Range, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from ..contract.store import Atomicity
 from ..errors import NamespaceConflict, StaleCatalogue
 from ..query.server_codes import ServerCode
 from .driver import Applied, CollectionChanges, CollectionState, Commit, Driver, LogEntry
@@ -24,20 +25,29 @@ class Namespaces:
         Log positions to keep.
     url : str
         The store's address for messages.
+    atomic : Atomicity
+        What a commit is atomic over.
     """
 
-    def __init__(self, driver: Driver, catalogues: Catalogues, keep: int, url: str) -> None:
+    def __init__(self, driver: Driver, catalogues: Catalogues, keep: int, url: str, atomic: Atomicity) -> None:
         self._driver = driver
         self._catalogues = catalogues
         self._keep = keep
         self._url = url
+        self._atomic = atomic
 
     async def names(self) -> list[str]:
         """Names of the collections that have documents or indexes, sorted."""
         return sorted(state.name for state in await self._driver.states() if _exists(state))
 
     async def drop(self, names: Sequence[str] | None) -> int:
-        """Remove collections, or all that there are, in one step; gives the number of their documents."""
+        """Remove collections, or all that there are; gives the number of their documents.
+
+        That is one step where a commit is atomic over the store; otherwise they go one by one.
+        """
+        if self._atomic is not Atomicity.STORE and (names is None or len(names) > 1):
+            names = sorted(state.name for state in await self._driver.states()) if names is None else names
+            return sum([await self.drop([name]) for name in names])
         while True:
             states = await self._driver.states() if names is None else [await self._driver.state(n) for n in names]
             # One without indexes may still remember what it had.

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 from ..contract.checking import CheckReport
 from ..contract.log import ChangePage, Position
 from ..contract.operations import Batch, Outcome
 from ..contract.store import Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
+from ..contract.updates import Besides, Held, UpdateOutcome
 from ..encoding import decode_all
 from ..errors import BatchTooLarge, DuplicateKey, StaleCatalogue
 from ..query.evaluator import compile_filter
 from ..query.keys import encode_key
 from ..query.nodes import ALL, Node
+from ..query.updates import UpdateOperators
+from ..query.updates.places import EPOCH
 from .checking import Checker
 from .collection import EngineCollection
+from .collection.changes import UpdateByOperators
+from .collection.held import HeldDocuments
+from .collection.many import change_many
+from .collection.selection import Selection
+from .collection.writer import DocumentWriter
 from .driver import Driver
 from .expiry import INTERVAL, Expiry
 from .finding.finder import Finder
@@ -68,7 +77,7 @@ class EngineStore(Store):
         self._driver = driver
         self._catalogues = Catalogues(driver, log_size)
         self._finder = Finder(driver, self._catalogues, self._asked)
-        self._namespaces = Namespaces(driver, self._catalogues, log_size, url)
+        self._namespaces = Namespaces(driver, self._catalogues, log_size, url, capabilities.atomic)
         self._writer = Writer(driver, self._catalogues, log_size, url)
         self._expiry = Expiry(driver, self._catalogues, self._writer.write, expire_interval, url)
         self._catalogues.when_expiring = self._expiry.watch
@@ -99,6 +108,10 @@ class EngineStore(Store):
     def collection(self, name: str) -> EngineCollection:
         """A collection with PyMongo's API, as `Store.collection`."""
         return EngineCollection(self, name, self._writer.queue)
+
+    def now(self) -> int:
+        """The driver's time in milliseconds, as `Store.now`."""
+        return self._driver.now()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -147,23 +160,10 @@ class EngineStore(Store):
         await self.ready()
         for name in {operation.collection for operation in batch.operations}:
             check_name(name)
+        self.check_atomic(batch)
         self._check_size(batch)
         self._asked()
-        try:
-            return await self._writer.write(batch)
-        except DuplicateKey:
-            if not await self._reaped({operation.collection for operation in batch.operations}):
-                raise
         return await self._writer.write(batch)
-
-    async def _reaped(self, collections: Iterable[str]) -> bool:
-        """Remove what has expired, which does not keep an id or a unique value; False where nothing ever does.
-
-        Others may remove it first, so that how many documents went says nothing.
-        """
-        expiring = [name for name in collections if (await self._catalogues.get(name)).expires]
-        await self._expiry.reap(expiring)
-        return bool(expiring)
 
     def _check_size(self, batch: Batch) -> None:
         limit = self.capabilities.max_batch
@@ -175,6 +175,26 @@ class EngineStore(Store):
             if size > limit:
                 raise BatchTooLarge(f"{size:,} bytes of documents; at most {limit:,} go together", store=self.url)
 
+    async def update(
+        self,
+        collection: str,
+        filter: Node,
+        update: UpdateOperators,
+        *,
+        held: Held | None = None,
+        besides: Besides | None = None,
+    ) -> UpdateOutcome:
+        """Apply update operators to all documents that match, as `Store.update`."""
+        await self._ready(collection)
+        known: HeldDocuments | None = None
+        if held is not None:
+            catalogue = await self._catalogues.get(collection)
+            known = HeldDocuments(held, compile_filter(catalogue.alive(self.now())))
+        change = UpdateByOperators(filter, update, now=EPOCH + timedelta(milliseconds=self.now()), besides=besides)
+        writer = DocumentWriter(self, collection, self._writer.queue)
+        totals = await change_many(writer, Selection.of(filter), change.changed, known)
+        return UpdateOutcome(totals.matched, totals.modified, () if known is None else known.updated)
+
     async def ensure_indexes(
         self, collection: str, indexes: Sequence[IndexSpec], progress: Progress | None = None
     ) -> None:
@@ -185,8 +205,10 @@ class EngineStore(Store):
         try:
             await builder.ensure(indexes, progress)
         except DuplicateKey:
-            if not await self._reaped([collection]):
+            # What has expired does not keep a unique value. Others may remove it first: how many went says nothing.
+            if not (await self._catalogues.get(collection)).expires:
                 raise
+            await self._expiry.reap([collection])
             await builder.ensure(indexes, progress)
 
     async def list_indexes(self, collection: str) -> list[IndexSpec]:
@@ -215,6 +237,8 @@ class EngineStore(Store):
         """Give a collection another name, as `Store.rename`."""
         await self._ready(collection)
         check_name(new_name)
+        if not self.capabilities.rename:
+            raise self._has_no("rename")
         self._asked()
         await self._namespaces.rename(collection, new_name, drop_target=drop_target)
         self._no_longer_prepared(collection)

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,18 +21,15 @@ from atomodm.query.keys import encode_key
 from atomodm.query.nodes import Compare, Operator
 from atomodm.store import create_store
 from atomodm.testing.contract.stores import find_all, ids, insert_all
-from tests.requirements import need_store
-from tests.stores import url_of
 
 AGE = IndexSpec(name="age_1", fields=[("age", 1)])
 MAIL = IndexSpec(name="mail_1", fields=[("mail", 1)], unique=True)
 TAGS = IndexSpec(name="tags_1", fields=[("tags", 1)])
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    need_store(request.param)
-    made = create_store(url_of(request.param, tmp_path))
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    made = create_store(store_url)
     await made.open()
     await made.ensure_indexes("people", [AGE, MAIL, TAGS])
     await insert_all(made, "people", [person(number) for number in range(10)])

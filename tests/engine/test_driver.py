@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -27,15 +27,27 @@ from atomodm.store.memory import MemoryDriver
 from atomodm.store.memory.data import MemoryData
 from atomodm.store.sqlite import SQLiteDriver
 from atomodm.store.sqlite.file import FileOptions
+from tests.requirements import need_store
+from tests.store.redis.drivers import redis_driver
+from tests.stores import url_of
 
 PLAIN, UNIQUE = IndexRef(1, False), IndexRef(2, True)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
+# Not asynchronous: the first test of a run waits here until a server has started.
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    need_store(request.param)
+    return url_of(request.param, tmp_path)
+
+
+@pytest.fixture
+async def driver(url: str, tmp_path: Path) -> AsyncIterator[Driver]:
     made: Driver
-    if request.param == "memory":
+    if url.startswith("memory:"):
         made = MemoryDriver(MemoryData(page_bytes=1 << 20))
+    elif url.startswith("redis:"):
+        made = redis_driver(url)
     else:
         made = SQLiteDriver(FileOptions(tmp_path / "driver.db", "sqlite:///driver.db", "off", 5.0, read_only=False))
     await made.open()
@@ -121,38 +133,47 @@ async def test_a_page_ends_after_some_megabytes_of_documents(driver: Driver) -> 
 
 async def test_revisions_are_the_positions_of_the_writes(driver: Driver) -> None:
     assert await driver.position() == 0
-    assert await put(driver, {b"a": b"1", b"b": b"2"}) == 1
-    assert await driver.position() == 2
-    assert sorted(await driver.get("c", [b"a", b"b", b"x"])) == [(b"a", 1, b"1"), (b"b", 2, b"2")]
-    changes = CollectionChanges(0, updates=[(b"a", 1, b"3", 1)], deletes=[(b"b", 2)])
-    assert (await driver.apply(Commit({"c": changes}, logged(2)))).first == 3
-    assert await driver.get("c", [b"a", b"b"]) == [(b"a", 4, b"3")]
+    first = await put(driver, {b"a": b"1", b"b": b"2"})
+    assert first > 0
+    assert await driver.position() == first + 1
+    assert sorted(await driver.get("c", [b"a", b"b", b"x"])) == [(b"a", first, b"1"), (b"b", first + 1, b"2")]
+    changes = CollectionChanges(0, updates=[(b"a", first, b"3", 1)], deletes=[(b"b", first + 1)])
+    second = (await driver.apply(Commit({"c": changes}, logged(2)))).first
+    assert second > first + 1
+    assert await driver.get("c", [b"a", b"b"]) == [(b"a", second + 1, b"3")]
     state = await driver.state("c")
     assert (state.documents, state.version, state.catalogue) == (1, 0, b"")
 
 
 @pytest.mark.parametrize(
-    ("changes", "mismatched"),
+    ("make", "mismatched"),
     [
-        (CollectionChanges(0, inserts=[(b"new", b"", 0), (b"a", b"", 1)]), [b"a"]),
-        (CollectionChanges(0, updates=[(b"a", 1, b"", 0), (b"b", 1, b"", 1), (b"x", 1, b"", 2)]), [b"b", b"x"]),
-        (CollectionChanges(0, deletes=[(b"a", 2), (b"x", 5)]), [b"a", b"x"]),
-        (CollectionChanges(0, inserts=[(b"new", b"", 0)], guards=[(b"a", 0), (b"b", 2), (b"x", 0)]), [b"a"]),
+        (lambda a, b: CollectionChanges(0, inserts=[(b"new", b"", 0), (b"a", b"", 1)]), [b"a"]),
+        (
+            lambda a, b: CollectionChanges(0, updates=[(b"a", a, b"", 0), (b"b", a, b"", 1), (b"x", a, b"", 2)]),
+            [b"b", b"x"],
+        ),
+        (lambda a, b: CollectionChanges(0, deletes=[(b"a", b), (b"x", b + 3)]), [b"a", b"x"]),
+        (
+            lambda a, b: CollectionChanges(0, inserts=[(b"new", b"", 0)], guards=[(b"a", 0), (b"b", b), (b"x", 0)]),
+            [b"a"],
+        ),
     ],
     ids=["inserts", "updates", "deletes", "guards"],
 )
 async def test_a_refused_commit_names_all_mismatches_and_changes_nothing(
-    driver: Driver, changes: CollectionChanges, mismatched: list[bytes]
+    driver: Driver, make: Callable[[int, int], CollectionChanges], mismatched: list[bytes]
 ) -> None:
-    await put(driver, {b"a": b"1", b"b": b"2"}, [(1, b"k", b"a")])
+    first = await put(driver, {b"a": b"1", b"b": b"2"}, [(1, b"k", b"a")])
+    changes = make(first, first + 1)
     changes.added.append((1, b"k2", b"a"))
     with pytest.raises(Refused) as caught:
         await driver.apply(Commit({"c": changes, "d": CollectionChanges(0, inserts=[(b"d", b"", 9)])}, logged(3)))
     assert sorted(caught.value.mismatched) == [("c", id) for id in mismatched]
-    assert sorted(await driver.get("c", [b"a", b"b", b"new"])) == [(b"a", 1, b"1"), (b"b", 2, b"2")]
+    assert sorted(await driver.get("c", [b"a", b"b", b"new"])) == [(b"a", first, b"1"), (b"b", first + 1, b"2")]
     assert await driver.count("c", PLAIN, [(b"", b"\xff")]) == 1
     assert [state.name for state in await driver.states()] == ["c"]
-    assert await driver.position() == 2
+    assert await driver.position() == first + 1
 
 
 async def test_claims_belong_to_one_id_and_are_released_before_others_are_made(driver: Driver) -> None:
@@ -174,14 +195,14 @@ async def test_claims_belong_to_one_id_and_are_released_before_others_are_made(d
 
 
 async def test_adding_a_present_entry_and_removing_an_absent_one_change_nothing(driver: Driver) -> None:
-    await put(driver, {b"a": b""}, [(1, b"k", b"a")])
+    first = await put(driver, {b"a": b""}, [(1, b"k", b"a")])
     changes = CollectionChanges(0, added=[(1, b"k", b"a")], removed=[(1, b"x", b"a"), (7, b"k", b"a")])
     await driver.apply(Commit({"c": changes}))
     assert await driver.count("c", PLAIN, [(b"", b"\xff")]) == 1
     await driver.apply(Commit({"c": CollectionChanges(0, cleared=[PLAIN])}))
     assert await driver.count("c", PLAIN, [(b"", b"\xff")]) == 0
     # Without a log entry no position is taken.
-    assert await driver.position() == 1
+    assert await driver.position() == first
 
 
 async def test_everything_asks_for_the_catalogue_version_it_was_made_for(driver: Driver) -> None:
@@ -261,41 +282,45 @@ async def test_a_collection_that_is_not_there_is_not_renamed(driver: Driver) -> 
 async def test_an_operation_id_in_the_log_is_not_applied_again(driver: Driver) -> None:
     entry = LogEntry(b"operation", b"", 3, b"what it did", 1000)
     commit = Commit({"c": CollectionChanges(0, inserts=[(b"a", b"", 0)])}, entry)
-    first = await driver.apply(commit)
-    assert (first.first, first.former) == (1, None)
+    applied = await driver.apply(commit)
+    assert applied.first > 0
+    assert applied.former is None
     # Neither the catalogue nor the document is looked at again.
-    await driver.apply(Commit({"c": CollectionChanges(0, catalogue=b"x")}, logged()))
+    last = (await driver.apply(Commit({"c": CollectionChanges(0, catalogue=b"x")}, logged()))).first
     again = await driver.apply(commit)
-    assert (again.first, again.former) == (1, b"what it did")
-    assert await driver.position() == 4
+    assert (again.first, again.former) == (applied.first, b"what it did")
+    assert await driver.position() == last > applied.first + 2
 
 
 async def test_the_log_gives_whole_commits_and_says_where_it_was_trimmed(driver: Driver) -> None:
-    for size in (3, 1, 2):
-        await driver.apply(Commit({}, LogEntry(os.urandom(8), b"me", size, bytes([size]), 1000)))
+    async def append(size: int, record: bytes, keep: int = 1000) -> int:
+        return (await driver.apply(Commit({}, LogEntry(os.urandom(8), b"me", size, record, keep)))).first
+
+    firsts = [await append(size, bytes([size])) for size in (3, 1, 2)]
+    ends = [first + size - 1 for first, size in zip(firsts, (3, 1, 2), strict=True)]
     whole = await driver.log(0, 1000)
-    assert [(logged.first, logged.size) for logged in whole.commits] == [(1, 3), (4, 1), (5, 2)]
-    assert whole.position == 6
-    part = await driver.log(3, 1)
+    assert [(logged.first, logged.size) for logged in whole.commits] == list(zip(firsts, (3, 1, 2), strict=True))
+    assert whole.position == ends[2]
+    part = await driver.log(ends[0], 1)
     assert [logged.record for logged in part.commits] == [b"\1"]
-    assert part.position == 4
-    assert [logged.first for logged in (await driver.log(0, 2)).commits] == [1]
-    assert await driver.log(6, 1000) == ([], 6)
+    assert part.position == ends[1]
+    assert [logged.first for logged in (await driver.log(0, 2)).commits] == firsts[:1]
+    assert await driver.log(ends[2], 1000) == ([], ends[2])
     with pytest.raises(TokenLost):
-        await driver.log(7, 1000)
-    await driver.apply(Commit({}, LogEntry(b"last", b"me", 1, b"", 2)))
-    assert [logged.first for logged in (await driver.log(4, 1000)).commits] == [5, 7]
-    for since in (0, 3):
+        await driver.log(ends[2] + 1, 1000)
+    last = await append(1, b"", keep=2)
+    assert [logged.first for logged in (await driver.log(ends[1], 1000)).commits] == [firsts[2], last]
+    for since in (0, ends[0]):
         with pytest.raises(TokenLost):
             await driver.log(since, 1000)
 
 
 async def test_a_closed_driver_says_so_and_opens_again(driver: Driver) -> None:
-    await put(driver, {b"a": b"1"})
+    first = await put(driver, {b"a": b"1"})
     await driver.close()
     with pytest.raises(StoreClosed):
         await driver.get("c", [b"a"])
     with pytest.raises(StoreClosed):
         await driver.apply(Commit({}))
     await driver.open()
-    assert await driver.get("c", [b"a"]) == [(b"a", 1, b"1")]
+    assert await driver.get("c", [b"a"]) == [(b"a", first, b"1")]

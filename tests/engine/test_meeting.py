@@ -31,9 +31,11 @@ def scan_of(number: int) -> Scan:
     return Scan(index, [point(KEY)], points=1, constant=frozenset([0]), bounded=1)
 
 
-@given(sets=st.lists(numbers, min_size=2, max_size=3), page_size=st.integers(1, 6))
+@given(sets=st.lists(numbers, min_size=2, max_size=3), page_size=st.integers(1, 6), ahead=st.booleans())
 @settings(max_examples=300)
-async def test_a_meeting_gives_the_ids_that_all_scans_have_in_their_order(sets: list[set[int]], page_size: int) -> None:
+async def test_a_meeting_gives_the_ids_that_all_scans_have_in_their_order(
+    sets: list[set[int]], page_size: int, ahead: bool
+) -> None:
     scans = [scan_of(number) for number in range(len(sets))]
     stored = [sorted(map(encode_key, found)) for found in sets]
 
@@ -42,10 +44,11 @@ async def test_a_meeting_gives_the_ids_that_all_scans_have_in_their_order(sets: 
         left = [id for id in stored[scan.index.number] if after is None or (KEY, id) > after]
         return [(KEY, id) for id in left[:page_size]]
 
-    meeting = Meeting(scans, read, page_size)
+    meeting = Meeting(scans, read, page_size, ahead=ahead)
     found: list[bytes] = []
     while not meeting.ended:
         found += await meeting.next()
+    await meeting.close()
     assert found == sorted(map(encode_key, set.intersection(*sets)))
 
 

@@ -11,7 +11,7 @@ from atom.api import Int, Str
 from pymongo import DeleteMany, DeleteOne, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from atomodm import DuplicateKey, NoSQLModel, Store
+from atomodm import DuplicateKey, NoSQLModel, Store, UnsupportedOperation
 from atomodm.contract.operations import Batch, Delete
 from atomodm.contract.store import Chunk
 from atomodm.engine.collection import EngineCollection
@@ -65,8 +65,9 @@ async def test_only_calls_that_may_delete_ask_for_what_is_left(store: Store, tic
 
     objects = Ticket.objects
     assert await requests(objects.bulk_write([InsertOne({"title": "x"}), InsertOne({"title": "y"})])) == 1
-    assert await requests(objects.update_one({"_id": tickets[0]._id}, {"$inc": {"priority": 1}})) == 2
-    assert await requests(objects.delete_one({"_id": tickets[0]._id})) == 3
+    # What this process wrote last need not be read.
+    assert await requests(objects.update_one({"_id": tickets[0]._id}, {"$inc": {"priority": 1}})) == 1
+    assert await requests(objects.delete_one({"_id": tickets[0]._id})) == 2
 
 
 async def test_deletes_ask_about_no_more_documents_than_may_be_gone(
@@ -157,6 +158,11 @@ async def test_an_object_whose_document_was_deleted_is_inserted_by_its_next_save
 async def test_dropping_and_renaming_leave_no_objects_and_indexes_come_back_with_the_next_use(
     store: Store, tickets: list[Ticket]
 ) -> None:
+    if not store.capabilities.rename:
+        with pytest.raises(UnsupportedOperation, match="rename"):
+            await Ticket.objects.rename("archive")
+        assert gone(tickets) == []
+        return
     await Ticket.objects.rename("archive")
     assert gone(tickets) == ["a", "b", "c", "d"]
     await tickets[0].save()
@@ -184,6 +190,8 @@ async def test_declared_indexes_come_back_after_a_collection_was_removed_past_th
     assert await is_in_force()
     await tickets.drop()
     assert await is_in_force()
+    if not store.capabilities.rename:
+        return
     await tickets.rename("archive")
     assert await is_in_force()
     await archive.drop_indexes()

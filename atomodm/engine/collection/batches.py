@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...contract.operations import Delete, Insert, Update
-from ...contract.store import Store
-from ...errors import DuplicateKey, InvalidIndexKey
+from ...contract.store import Atomicity, Store
+from ...errors import BatchTooLarge, DuplicateKey, InvalidIndexKey
 from ..writing.unmoved import write_unmoved
 
 #: Operations, and bytes of documents, that are written together.
@@ -49,11 +49,17 @@ async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered:
         Stop at the first that is refused.
     """
     written = Written([], [], [])
-    start, most = 0, len(operations)
+    start, most, limit = 0, len(operations), len(operations)
     while start < len(operations):
         part = _fitting(store, operations[start : start + most])
         try:
             revisions, moved = await write_unmoved(store.write, part)
+        except BatchTooLarge:
+            if len(part) == 1:
+                raise
+            # Each of these documents has many index entries, and so may the next ones.
+            most = limit = len(part) // 2
+            continue
         except (DuplicateKey, InvalidIndexKey) as error:
             # What stands before the operation in question goes first; then that one, alone, to be sure.
             most = max(1, error.position if isinstance(error, DuplicateKey) else len(part) // 8)
@@ -67,14 +73,15 @@ async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered:
             written.moved.extend(operation.id for operation in moved)
         start += len(part)
         # Where many are refused, small batches fail cheaply; where few are, batches grow soon.
-        most = min(8 * most, len(operations))
+        most = min(8 * most, limit)
     return written
 
 
 def _fitting(store: Store, operations: Sequence[Guarded]) -> Sequence[Guarded]:
     """Those of the first operations that go in one batch."""
     capabilities = store.capabilities
-    operations = operations[: min(TOGETHER, capabilities.max_batch or TOGETHER)]
+    together = 1 if capabilities.atomic is Atomicity.DOCUMENT else TOGETHER
+    operations = operations[: min(together, capabilities.max_batch or together)]
     left = min(BYTES_TOGETHER, capabilities.max_batch_bytes or BYTES_TOGETHER)
     for number, operation in enumerate(operations):
         left -= 0 if isinstance(operation, Delete) else len(operation.document)

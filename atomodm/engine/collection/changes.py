@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from bson import ObjectId, Regex
 
+from ...contract.updates import Besides
 from ...encoding import read_back
 from ...errors import InvalidQuery, InvalidUpdate, describe_type
 from ...query.keys import encode_key
@@ -16,7 +17,7 @@ from ...query.nodes import Node
 from ...query.paths import MISSING
 from ...query.positions import compile_position
 from ...query.server_codes import ServerCode
-from ...query.updates import parse_update, upsert_document, upsert_id
+from ...query.updates import UpdateOperators, parse_update, upsert_document, upsert_id
 
 
 class DocumentChange(Protocol):
@@ -46,8 +47,13 @@ class UpdateByOperators:
     ----------
     node : Node
         The filter.
-    update : mapping
+    update : mapping or UpdateOperators
     array_filters : sequence of mapping, optional
+        Unless the update has been read already.
+    now : datetime, optional
+        What the current date is, naive and in whole milliseconds; this computer's time unless it is given.
+    besides : callable, optional
+        Gives for a document fields that are set as well.
 
     Raises
     ------
@@ -55,13 +61,20 @@ class UpdateByOperators:
     """
 
     def __init__(
-        self, node: Node, update: Mapping[str, Any], array_filters: Sequence[Mapping[str, Any]] | None = None
+        self,
+        node: Node,
+        update: Mapping[str, Any] | UpdateOperators,
+        array_filters: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        now: datetime | None = None,
+        besides: Besides | None = None,
     ) -> None:
         self._node = node
-        self._operators = parse_update(update, array_filters)
-        self._position = compile_position(node) if _is_positional(update) else None
+        self._operators = update if isinstance(update, UpdateOperators) else parse_update(update, array_filters)
+        self._position = compile_position(node) if self._operators.is_positional else None
         # One time for all documents of an update, as on a server.
-        self._now = _now()
+        self._now = now or _now()
+        self._besides = besides
 
     @property
     def paths(self) -> Sequence[str]:
@@ -71,7 +84,8 @@ class UpdateByOperators:
     def changed(self, document: dict[str, Any]) -> dict[str, Any]:
         """What `document` becomes."""
         position = None if self._position is None else self._position(document)
-        return self._operators.apply(document, position=position, now=self._now)
+        changed = self._operators.apply(document, position=position, now=self._now)
+        return changed if self._besides is None else {**changed, **self._besides(document)}
 
     def inserted(self) -> dict[str, Any]:
         """The document that an upsert inserts: what the filter says, and then the operators."""
@@ -134,10 +148,6 @@ def check_id(id: Any) -> None:
     if isinstance(id, Mapping) and any(isinstance(name, str) and name.startswith("$") for name in id):
         message = "an id cannot have a field whose name starts with a dollar"
         raise InvalidQuery(message, path="_id", server_code=ServerCode.DOLLAR_PREFIXED_FIELD_NAME)
-
-
-def _is_positional(update: Mapping[str, Any]) -> bool:
-    return any("$" in path.split(".") for paths in update.values() for path in paths)
 
 
 def _now() -> datetime:

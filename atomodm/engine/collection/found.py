@@ -53,7 +53,7 @@ class FoundDocument:
             The document has become too large, or too deep.
         """
         if after is None:
-            return Delete(collection, self.id, self.revision)
+            return Delete(collection, self.id, self.revision, seen=(self.revision, self.data))
         data = encode_changed(after)
         if data == self.data:
             return None

@@ -15,6 +15,7 @@ from ...errors import InvalidUpdate
 from ...query.keys import encode_key
 from .batches import write_batches
 from .found import Change, FoundDocument
+from .held import HeldDocuments
 from .selection import Selection
 from .writer import DocumentWriter
 
@@ -30,7 +31,9 @@ class Totals:
     modified: int = 0
 
 
-async def change_many(writer: DocumentWriter, selection: Selection, change: Change) -> Totals:
+async def change_many(
+    writer: DocumentWriter, selection: Selection, change: Change, held: HeldDocuments | None = None
+) -> Totals:
     """Change all documents of a selection, each in one step; as `ManyChanges`.
 
     Raises
@@ -38,8 +41,8 @@ async def change_many(writer: DocumentWriter, selection: Selection, change: Chan
     RevisionMismatch, DuplicateKey, InvalidIndexKey, InvalidUpdate
     """
     if not selection.is_one:
-        return await ManyChanges(writer, selection, change).run()
-    changed = await writer.change_one(selection, change)
+        return await ManyChanges(writer, selection, change, held).run()
+    changed = await writer.change_one(selection, change, held)
     return Totals() if changed is None else Totals(1, int(changed.modified))
 
 
@@ -60,12 +63,17 @@ class ManyChanges:
     writer : DocumentWriter
     selection : Selection
     change : callable
+    held : HeldDocuments, optional
+        What the caller has of documents, and is told of.
     """
 
-    def __init__(self, writer: DocumentWriter, selection: Selection, change: Change) -> None:
+    def __init__(
+        self, writer: DocumentWriter, selection: Selection, change: Change, held: HeldDocuments | None = None
+    ) -> None:
         self._writer = writer
         self._selection = selection
         self._change = change
+        self._held = held
         self._totals = Totals()
         self._may_meet_again: bool | None = None
         self._changed: set[bytes] = set()
@@ -101,6 +109,8 @@ class ManyChanges:
             matched += 1
             if operation is not None:
                 operations.append(operation)
+            elif self._held is not None:
+                self._held.tell(found.id, revision, revision, data)
         self._totals.matched += matched
         await self._write(operations)
         if failure is not None:
@@ -114,8 +124,14 @@ class ManyChanges:
                 await self._remember(operation.id)
         self._totals.modified += len(written.revisions)
         self._totals.matched -= len(written.moved)
+        if self._held is not None:
+            unmoved = (operation for operation in operations if encode_key(operation.id) not in moved)
+            # What comes after one that is refused was not written.
+            for operation, revision in zip(unmoved, written.revisions, strict=False):
+                if isinstance(operation, Update):
+                    self._held.tell(operation.id, operation.revision, revision, operation.document)
         for id in written.moved:
-            changed = await self._writer.change_one(self._selection.only(id), self._change)
+            changed = await self._writer.change_one(self._selection.only(id), self._change, self._held)
             if changed is not None:
                 if changed.modified and changed.after is not None:
                     await self._remember(id)

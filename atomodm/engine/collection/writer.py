@@ -7,17 +7,18 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from ...contract.operations import Batch, Insert
+from ...contract.operations import Batch, Delete, Insert
 from ...contract.store import Find, Store
 from ...encoding import decode
-from ...errors import RevisionMismatch
+from ...errors import InvalidIndexKey, InvalidUpdate, RevisionMismatch
 from ...query.keys import encode_key
 from ...query.nodes import Node
 from ..writing.document_queue import DocumentQueue
-from ..writing.patience import Patience
+from ..writing.latest import DocumentKey
 from .arguments import BATCH_SIZE, index_name
 from .changes import check_id
 from .found import Change, FoundDocument, encode_changed
+from .held import HeldDocuments
 from .selection import Selection
 
 
@@ -27,16 +28,30 @@ class Changed:
 
     Attributes
     ----------
-    before : dict
+    found : FoundDocument
+        The document to which the change was made.
     after : dict or None
         None for one that was removed.
-    modified : bool
-        Whether there is a difference.
+    revision : int
+        Its revision after the change; 0 for one that was removed.
+    data : bytes
+        The document after the change, as it is stored; empty for one that was removed.
     """
 
-    before: dict[str, Any]
+    found: FoundDocument
     after: dict[str, Any] | None
-    modified: bool
+    revision: int
+    data: bytes
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """The document to which the change was made."""
+        return self.found.document
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is a difference."""
+        return self.revision != self.found.revision
 
 
 class DocumentWriter:
@@ -76,8 +91,17 @@ class DocumentWriter:
         """Whether any document matches."""
         return await self._first(selection) is not None
 
-    async def change_one(self, selection: Selection, change: Change) -> Changed | None:
+    async def change_one(
+        self, selection: Selection, change: Change, held: HeldDocuments | None = None
+    ) -> Changed | None:
         """Change the first document of a selection; None where there is none.
+
+        Parameters
+        ----------
+        selection : Selection
+        change : callable
+        held : HeldDocuments, optional
+            What the caller has of documents, so that they need not be read; it is told what they become.
 
         Raises
         ------
@@ -85,7 +109,7 @@ class DocumentWriter:
             Others changed the document again and again, until the deadline.
         DuplicateKey, InvalidIndexKey, InvalidUpdate
         """
-        patience = Patience()
+        patience = self._queue.patience()
         while True:
             found: FoundDocument | None = None
             if not selection.is_one and (found := await self._first(selection)) is None:
@@ -95,16 +119,40 @@ class DocumentWriter:
             # Whoever has to wait finds the document changed.
             waits = self._queue.is_held(key)
             async with self._queue.hold([key]):
-                if found is None or waits:
-                    found = await self._again(selection, id)
-                while found is not None:
-                    try:
-                        return await self._change(found, change)
-                    except RevisionMismatch as error:
-                        await patience.wait(error)
-                    found = await self._again(selection, id)
-            if selection.is_one:
-                return None
+                known: FoundDocument | None = None
+                if (found is None or waits) and (selection.is_one or not selection.sort):
+                    known = self._latest(key)
+                if known is None and held is not None and found is None:
+                    known = held.find(id)
+                changed = await self._change_known(selection, known, change)
+                if changed is None:
+                    if found is None or waits:
+                        found = await self._again(selection, id)
+                    while found is not None and changed is None:
+                        try:
+                            changed = await self._change(found, change)
+                        except RevisionMismatch as error:
+                            await patience.wait(error)
+                            found = await self._again(selection, id)
+                if changed is not None and held is not None:
+                    held.tell(id, changed.found.revision, changed.revision, changed.data)
+            if changed is not None or selection.is_one:
+                return changed
+
+    def _latest(self, document: DocumentKey) -> FoundDocument | None:
+        """A document as this process wrote it last, where that is known."""
+        row = self._queue.latest.get(document)
+        return None if row is None else FoundDocument.read(row[1], row[2])
+
+    async def _change_known(self, selection: Selection, found: FoundDocument | None, change: Change) -> Changed | None:
+        """Change a document that may have changed since it was read; None where it has to be read to know."""
+        if found is None or not selection.matches(found.document):
+            return None
+        try:
+            changed = await self._change(found, change)
+        except (RevisionMismatch, InvalidUpdate, InvalidIndexKey):
+            return None
+        return changed if changed.modified else None
 
     async def _first(self, selection: Selection) -> FoundDocument | None:
         find = Find(filter=selection.node, sort=selection.sort, limit=1, hint=selection.hint, batch_size=BATCH_SIZE)
@@ -129,9 +177,9 @@ class DocumentWriter:
         after = change(found.document)
         operation = found.operation(self.collection, after)
         if operation is None:
-            return Changed(found.document, after, modified=False)
-        await self.store.write(Batch([operation]))
-        return Changed(found.document, after, modified=True)
+            return Changed(found, after, found.revision, found.data)
+        outcome = await self.store.write(Batch([operation]))
+        return Changed(found, after, outcome.revisions[0], b"" if isinstance(operation, Delete) else operation.document)
 
     async def upsert(self, document: dict[str, Any]) -> dict[str, Any]:
         """Insert the document that an upsert has made, and give it as it is stored.

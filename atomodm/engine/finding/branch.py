@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...breathing import Breather
+from ...concurrency import Ahead
 from ...encoding import decode_all
 from ...query.evaluator import compile_filter
 from ...query.nodes import All, disjunction
@@ -46,6 +47,7 @@ class Branch:
         self._given = compile_filter(disjunction(part.earlier)) if part.earlier else None
         self._first_key: Callable[[Document], bytes | None] | None = None
         self._pending: deque[Page] = deque()
+        self._pages = Ahead(reader.read)
         #: Documents that it gave.
         self.given = 0
 
@@ -70,13 +72,23 @@ class Branch:
         await self._breather.breathe()
         if self._pending:
             return self._pending.popleft()
-        page = await self.reader.read()
+        page = await self._pages.next()
         if page is None or len(page.keys) <= DECODED_TOGETHER or (self.is_covered and not self._decodes):
             return page
         self._pending.extend(
             page.part(start, start + DECODED_TOGETHER) for start in range(0, len(page.keys), DECODED_TOGETHER)
         )
         return self._pending.popleft()
+
+    async def read_ahead(self) -> None:
+        """Ask for the page after the one that was read last, if there may be one."""
+        if not self.reader.ended:
+            await self._pages.begin()
+
+    async def close(self) -> None:
+        """Give up what was asked for and is not wanted any more."""
+        await self._pages.close()
+        await self.reader.close()
 
     def select(self, page: Page) -> tuple[Sequence[int], Sequence[bytes]]:
         """Revisions and documents of a page that the part gives."""

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from itertools import islice
 
 from ...breathing import Breather
+from ...concurrency import AT_A_TIME
 from ...contract.store import Chunk, Find
-from ...encoding import decode, decode_all
-from ...query.evaluator import compile_filter
+from ...encoding import decode_all
+from ...errors import StaleCatalogue
 from ...query.sorting import sort_key
 from ..driver import Driver, Page
 from ..indexing.catalogues import Catalogues
 from ..planning.plan import Plan
 from .branch import Branch
+from .filling import Filling
 from .merging import merged
+from .pages import FEW, FIRST_CHUNK, ChunkSize, PageSize
 from .reading import Figures, Reader
 from .sorting import Sortable, Sorter
-
-#: A page of documents of which some may be left out is so many times as large as what is wanted.
-SPARE = 4
 
 #: Revisions and documents.
 _Found = tuple[Sequence[int], Sequence[bytes]]
@@ -28,6 +28,10 @@ _Found = tuple[Sequence[int], Sequence[bytes]]
 
 class Execution:
     """One run of one plan.
+
+    On a far driver the next page is asked for while the present one is worked on, as soon as it is likely to be wanted:
+    who takes the first documents and leaves has asked for one page. There is never more than one page ahead of each
+    part that is being read, and the first pages of several parts are asked for together.
 
     Parameters
     ----------
@@ -58,9 +62,17 @@ class Execution:
         decodes = plan.merged or plan.grouped or not plan.sorted
         self.branches: list[Branch] = []
         for part in plan.parts:
-            size = self._first_size(part.is_decided)
+            size = PageSize.of(find, plan, part, far=driver.far)
             reader = Reader(driver, catalogues, collection, part.access, plan.version, size, asked)
             self.branches.append(Branch(part, reader, self._breather, decodes=decodes))
+        self._filling: Filling | None = None
+        #: The whole answer is read, or was asked for.
+        self._reads_all = find.limit is None or not plan.sorted
+        #: More than the first documents are wanted.
+        self._goes_on = not plan.sorted
+        #: So many branches were asked for their first pages, and the place of the one that is being read.
+        self._started = 0
+        self._place = 0
 
     @property
     def figures(self) -> Figures:
@@ -76,31 +88,27 @@ class Execution:
         """Whether anything was read."""
         return any(branch.reader.begun for branch in self.branches)
 
-    def _first_size(self, decided: bool) -> int:
-        find, plan = self._find, self.plan
-        if find.limit is None or not plan.sorted:
-            return find.batch_size
-        wanted = find.skip + find.limit
-        if plan.merged:
-            wanted = wanted // len(plan.parts) + 1
-        return max(1, min(wanted if decided else SPARE * wanted, find.batch_size))
-
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Give the answer.
+    def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Give the answer; to be closed afterwards, whether or not all of it was taken.
 
         Raises
         ------
         StaleCatalogue
             Before the first chunk: plan again. Later: the index was removed while it was read.
         """
+        return self._in_order() if self.plan.sorted else self._sorted()
+
+    async def close(self) -> None:
+        """Give up what was asked for ahead and is not wanted any more."""
+        if self._driver.far:
+            for branch in self.branches:
+                await branch.close()
+
+    async def _in_order(self) -> AsyncGenerator[Chunk, None]:
+        """The answer as the parts give it."""
         if self._find.limit == 0:
             return
-        if not self.plan.sorted:
-            async with aclosing(self._sorted_chunks()) as sorted_chunks:
-                async for chunk in sorted_chunks:
-                    yield chunk
-            return
-        size = self._find.batch_size
+        size = ChunkSize(self._find)
         skip, left = self._find.skip, self._find.limit
         revisions: list[int] = []
         documents: list[bytes] = []
@@ -113,31 +121,70 @@ class Execution:
                     left -= len(found_documents[skip:end])
                 skip = max(0, skip - len(found_documents))
                 start = 0
-                while len(documents) - start >= size:
-                    yield Chunk(revisions[start : start + size], documents[start : start + size])
-                    start += size
+                if self._goes_on and left != 0:
+                    await self._read_ahead()
+                while len(documents) - start >= size.next:
+                    stop = start + size.next
+                    yield Chunk(revisions[start:stop], documents[start:stop])
+                    start = stop
+                    size.grow()
+                    self._goes_on = True
+                    if left != 0:
+                        await self._read_ahead()
                 del revisions[:start], documents[:start]
                 if left == 0:
                     break
+                self._goes_on = True
         if documents:
             yield Chunk(revisions, documents)
 
     async def count(self, limit: int | None = None) -> int:
         """Count the documents that match, whatever part of them is asked for; counting stops at `limit`."""
         number = 0
-        for branch in self.branches:
+        self._goes_on = self._reads_all = limit is None
+        for place, branch in enumerate(self.branches):
+            await self._begin(place)
             while (limit is None or number < limit) and (page := await self._read(branch)) is not None:
                 number += len(branch.select(page)[1])
         return number if limit is None else min(number, limit)
 
     async def _read(self, branch: Branch) -> Page | None:
-        if not branch.reader.begun:
-            branch.reader.begun = self.begun
-        return await branch.read()
+        reader = branch.reader
+        if not reader.begun:
+            reader.begun = self.begun
+        try:
+            page = await branch.read()
+        except StaleCatalogue:
+            # It was asked for beside another one, which was answered in time.
+            if reader.begun or not self.begun:
+                raise
+            reader.begun = True
+            page = await branch.read()
+        if self._goes_on and self._reads_all:
+            await self._read_ahead(branch)
+        return page
+
+    async def _begin(self, place: int) -> None:
+        """Go on to a branch. Where likely all are wanted, several are asked for their first pages together."""
+        self._place = place
+        if not self._driver.far or len(self.branches) < 2:
+            return
+        limit = self._find.limit
+        if self.plan.merged or self._reads_all or (limit is not None and self._find.skip + limit <= FEW):
+            end = len(self.branches) if self.plan.merged else place + AT_A_TIME
+            for branch in self.branches[self._started : end]:
+                await branch.read_ahead()
+            self._started = max(self._started, end)
+
+    async def _read_ahead(self, branch: Branch | None = None) -> None:
+        """Ask for the next page of a branch; without one, of that which is being read."""
+        if self._driver.far and not (branch is None and self.plan.merged):
+            await (branch or self.branches[self._place]).read_ahead()
 
     async def _found(self) -> AsyncGenerator[_Found, None]:
         """What the parts give, one after the other or merged."""
         if self.plan.merged:
+            await self._begin(0)
             async with aclosing(merged(self.branches, self._read, sort_key(self._find.sort))) as found:
                 async for part in found:
                     await self._breather.breathe()
@@ -148,7 +195,8 @@ class Execution:
                 async for part in groups:
                     yield part
             return
-        for branch in self.branches:
+        for place, branch in enumerate(self.branches):
+            await self._begin(place)
             while (page := await self._read(branch)) is not None:
                 yield branch.select(page)
 
@@ -177,48 +225,34 @@ class Execution:
         return Sorter(None if find.limit is None else find.skip + find.limit)
 
     async def _given(self, sorter: Sorter) -> AsyncGenerator[_Found, None]:
-        found = sorter.sorted()
-        while part := list(islice(found, self._find.batch_size)):
-            chunk = await self._fill(part)
-            yield chunk.revisions, chunk.documents
-            await self._breather.breathe()
+        async with aclosing(self._filled(sorter.sorted())) as chunks:
+            async for chunk in chunks:
+                yield chunk.revisions, chunk.documents
 
-    async def _sorted_chunks(self) -> AsyncGenerator[Chunk, None]:
+    def _filled(self, places: Iterator[Sortable]) -> AsyncGenerator[Chunk, None]:
+        if self._filling is None:
+            figures = self.branches[0].figures
+            self._filling = Filling(self._driver, self._collection, self.plan.filter, self._find, figures, self._asked)
+        return self._filling.chunks(places)
+
+    async def _sorted(self) -> AsyncGenerator[Chunk, None]:
+        """The answer sorted, after everything was read."""
         find = self._find
+        if find.limit == 0:
+            return
         sorter = self._sorter()
         order = sort_key(find.sort)
-        for branch in self.branches:
+        for number, branch in enumerate(self.branches):
+            await self._begin(number)
             while (page := await self._read(branch)) is not None:
                 decoded = decode_all(page.documents)
                 for place in branch.passing(page, decoded):
                     sorter.add(order(decoded[place]), page.ids[place], page.revisions[place], page.documents[place])
         found = sorter.sorted()
         skip = find.skip
-        while skip > 0 and (skipped := len(list(islice(found, min(skip, find.batch_size))))):
+        while skip > 0 and (skipped := len(list(islice(found, min(skip, FIRST_CHUNK))))):
             skip -= skipped
             await self._breather.breathe()
-        while part := list(islice(found, find.batch_size)):
-            chunk = await self._fill(part)
-            if chunk.documents:
+        async with aclosing(self._filled(found)) as chunks:
+            async for chunk in chunks:
                 yield chunk
-            await self._breather.breathe()
-
-    async def _fill(self, part: Sequence[Sortable]) -> Chunk:
-        """A chunk of sorted documents; those that were not kept are read again, and must match then too."""
-        missing = [id for _, id, _, document in part if document is None]
-        if not missing:
-            return Chunk([revision for _, _, revision, _ in part], [document or b"" for _, _, _, document in part])
-        self._asked()
-        rows = {row[0]: row for row in await self._driver.get(self._collection, missing)}
-        self.branches[0].figures.fetched += len(rows)
-        matches = compile_filter(self.plan.filter)
-        chunk = Chunk(revisions := [], documents := [])
-        for _, id, revision, document in part:
-            if document is None:
-                row = rows.get(id)
-                if row is None or (row[1] != revision and not matches(decode(row[2]))):
-                    continue
-                _, revision, document = row
-            revisions.append(revision)
-            documents.append(document)
-        return chunk

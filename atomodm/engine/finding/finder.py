@@ -12,6 +12,7 @@ from ...query.nodes import All, Node, conjunction, describe, negation
 from ..driver import Driver
 from ..indexing.catalogues import Catalogues
 from ..planning import Planner
+from ..planning.counting import KeptCounts
 from ..planning.plan import Intersection, Lookup, Part, Plan, Scan
 from ..planning.showing import show_bounds
 from .branch import Branch
@@ -34,22 +35,28 @@ class Finder:
         self._driver = driver
         self._catalogues = catalogues
         self._asked = asked
+        self._counts = KeptCounts()
 
     async def find(self, collection: str, find: Find) -> AsyncGenerator[Chunk, None]:
         """Answer `find` chunk by chunk, as `Store.find`."""
+        begun = False
         while True:
             execution: Execution | None = None
             try:
                 execution = await self._execution(collection, find)
                 async with aclosing(execution.chunks()) as chunks:
                     async for chunk in chunks:
+                        begun = True
                         yield chunk
             except StaleCatalogue:
                 self._catalogues.forget([collection])
-                if execution is not None and execution.begun:
+                if begun:
                     raise
             else:
                 return
+            finally:
+                if execution is not None:
+                    await execution.close()
 
     async def plan(self, collection: str, find: Find) -> Plan:
         """Choose how `find` is answered.
@@ -65,7 +72,7 @@ class Finder:
         if find.hint is not None and not catalogue.has_complete(find.hint):
             # Another process may have made the index: the driver is asked before a hint is refused.
             catalogue = await self._catalogues.reload(collection)
-        return await Planner(self._driver, catalogue).plan(find)
+        return await Planner(self._driver, catalogue, self._counts).plan(find)
 
     async def _execution(self, collection: str, find: Find) -> Execution:
         plan = await self.plan(collection, find)
@@ -78,6 +85,7 @@ class Finder:
             _check(find)
             return 0
         while True:
+            execution: Execution | None = None
             try:
                 execution = await self._execution(collection, find)
                 scan = _covering(execution)
@@ -97,10 +105,14 @@ class Finder:
                 return number if limit is None else min(number, limit)
             except StaleCatalogue:
                 self._catalogues.forget([collection])
+            finally:
+                if execution is not None:
+                    await execution.close()
 
     async def explain(self, collection: str, find: Find) -> Explanation:
         """Run `find` and say how it was answered, as `Store.explain`."""
         while True:
+            execution: Execution | None = None
             try:
                 execution = await self._execution(collection, find)
                 returned = sum([len(chunk.documents) async for chunk in execution.chunks()])
@@ -108,12 +120,15 @@ class Finder:
                 self._catalogues.forget([collection])
             else:
                 return _explanation(collection, find, execution, returned)
+            finally:
+                if execution is not None:
+                    await execution.close()
 
 
 def _check(find: Find) -> None:
     if find.skip < 0 or (find.limit is not None and find.limit < 0):
         raise InvalidQuery("skip and limit are 0 or more")
-    if find.batch_size < 1:
+    if find.batch_size is not None and find.batch_size < 1:
         raise InvalidQuery("a batch has one document or more")
     if any(direction not in (1, -1) for _, direction in find.sort):
         raise InvalidQuery("a sort direction is 1 or -1")

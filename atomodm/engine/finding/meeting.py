@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 
+from ...concurrency import Ahead
 from ..driver import Place
 from ..planning.plan import Scan
 
@@ -22,15 +23,20 @@ class _Ids:
         self._key = scan.ranges[0][0]
         self._ids: list[bytes] = []
         self._last: bytes | None = None
+        self.pages = Ahead(self._read_page)
         self.ended = False
+
+    async def _read_page(self) -> list[bytes]:
+        after = None if self._last is None else (self._key, self._last)
+        return [id for _, id in await self._read(self._scan, after)]
 
     async def page(self) -> list[bytes]:
         """The next ids."""
-        after = None if self._last is None else (self._key, self._last)
-        ids = [id for _, id in await self._read(self._scan, after)]
+        ids = await self.pages.next()
         self.ended = len(ids) < self._page_size
         if ids:
-            self._last = ids[-1]
+            # What was asked for ahead may lie before what is wanted by now.
+            self._last = ids[-1] if self._last is None else max(ids[-1], self._last)
         return ids
 
     async def among(self, wanted: Sequence[bytes]) -> list[bytes]:
@@ -59,10 +65,14 @@ class Meeting:
         Reads entries of a scan after a place.
     page_size : int
         Entries that `read` gives at once, as long as there are further ones.
+    ahead : bool
+        Read the first pages together, and then the first scan's next page while the present one is compared.
     """
 
-    def __init__(self, scans: Sequence[Scan], read: ReadEntries, page_size: int) -> None:
-        self._first, *self._others = [_Ids(scan, read, page_size) for scan in scans]
+    def __init__(self, scans: Sequence[Scan], read: ReadEntries, page_size: int, *, ahead: bool) -> None:
+        self._first, *self._others = self._all = [_Ids(scan, read, page_size) for scan in scans]
+        self._ahead = ahead
+        self._begun = False
 
     @property
     def ended(self) -> bool:
@@ -71,8 +81,19 @@ class Meeting:
 
     async def next(self) -> list[bytes]:
         """Some ids that all scans have, ascending, perhaps none of them."""
+        if self._ahead and not self._begun:
+            for each in self._all:
+                await each.pages.begin()
+        self._begun = True
         ids = await self._first.page()
+        if self._ahead and not self._first.ended:
+            await self._first.pages.begin()
         for other in self._others:
             if ids:
                 ids = await other.among(ids)
         return ids
+
+    async def close(self) -> None:
+        """Give up what was asked for ahead."""
+        for each in self._all:
+            await each.pages.close()

@@ -14,9 +14,7 @@ from ..driver import Driver, Page, Place, Row
 from ..indexing.catalogues import Catalogues
 from ..planning.plan import Access, Intersection, Lookup, Scan, may_repeat
 from .meeting import Meeting
-
-#: Documents of one page at most; a page is held in memory.
-LARGEST_PAGE = 4096
+from .pages import LARGEST_PAGE, PageSize
 
 
 @dataclass(slots=True)
@@ -50,8 +48,8 @@ class Reader:
     access : Scan, Lookup or Intersection
     version : int
         The catalogue version that `access` was chosen for.
-    size : int
-        Documents of the first page; the following ones are larger.
+    size : PageSize
+        Says how many documents to ask for.
     asked : callable
         Called before each request to the driver.
     """
@@ -63,7 +61,7 @@ class Reader:
         collection: str,
         access: Access,
         version: int,
-        size: int,
+        size: PageSize,
         asked: Callable[[], None],
     ) -> None:
         self.figures = Figures()
@@ -82,12 +80,17 @@ class Reader:
         self._group_after: Place | None = None
         self._meeting: Meeting | None = None
         if isinstance(access, Intersection):
-            self._meeting = Meeting(access.scans, self._entries, LARGEST_PAGE)
+            self._meeting = Meeting(access.scans, self._entries, LARGEST_PAGE, ahead=driver.far)
         self._met: list[bytes] = []
         #: Something was read, so that a new catalogue is no reason to begin again.
         self.begun = False
         #: Whether it can come upon one document several times.
         self.repeats = isinstance(access, Scan) and may_repeat(access.index, access)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no further page."""
+        return self._group is None and not self._more
 
     async def read(self) -> Page | None:
         """Read the next page, which may be empty; None after the last one.
@@ -110,25 +113,29 @@ class Reader:
         assert isinstance(access, Scan)
         if access.reverse and access.ids_ascend:
             return await self._scan_back(access)
-        page = await self._scan(access, access.ranges, self._after, access.reverse, self._size)
+        page = await self._scan(access, access.ranges, self._after, access.reverse, self._size.next)
         self._more = page.more
         self._after = _end(page)
-        self._grow()
+        self._size.grow()
         return page
+
+    async def close(self) -> None:
+        """Give up what was asked for and is not wanted any more."""
+        if self._meeting is not None:
+            await self._meeting.close()
 
     async def _read_meeting(self, meeting: Meeting) -> Page:
         if not self._met:
             self._met = await meeting.next()
-        wanted, self._met = self._met[: self._size], self._met[self._size :]
+        size = self._size.next
+        wanted, self._met = self._met[:size], self._met[size:]
         self._more = bool(self._met) or not meeting.ended
-        self._grow()
         return await self._get(wanted)
 
     async def _look_up(self, access: Lookup) -> Page:
-        wanted = access.ids[self._looked_up : self._looked_up + self._size]
+        wanted = access.ids[self._looked_up : self._looked_up + self._size.next]
         self._looked_up += len(wanted)
         self._more = self._looked_up < len(access.ids)
-        self._grow()
         self.figures.scanned += len(wanted)
         return await self._get(wanted)
 
@@ -138,10 +145,13 @@ class Reader:
             self._asked()
             rows = {row[0]: row for row in await self._get_rows(wanted)}
         self.figures.fetched += len(rows)
+        self._size.grow()
         found = [rows[id] for id in wanted if id in rows]
         if not found:
             return Page((), (), (), (), self._more)
         ids, revisions, documents = zip(*found, strict=True)
+        if self._more:
+            self._size.weigh(documents)
         return Page(ids, ids, revisions, documents, self._more)
 
     async def _get_rows(self, wanted: Sequence[bytes]) -> list[Row]:
@@ -157,8 +167,8 @@ class Reader:
         A page that ended at its limit may lack documents of its last key: those are read on their own, forwards.
         """
         # One more shows whether the last document wanted is the last one of its key.
-        page = await self._scan(scan, scan.ranges, self._after, reverse=True, size=self._size + 1)
-        self._grow()
+        page = await self._scan(scan, scan.ranges, self._after, reverse=True, size=self._size.next + 1)
+        self._size.grow()
         self._more = page.more
         if not page.more:
             return _ids_ascending(page, len(page.keys))
@@ -167,7 +177,7 @@ class Reader:
         return _ids_ascending(page, page.keys.index(self._group))
 
     async def _read_group(self, scan: Scan, key: bytes) -> Page:
-        page = await self._scan(scan, [point(key)], self._group_after, reverse=False, size=self._size)
+        page = await self._scan(scan, [point(key)], self._group_after, reverse=False, size=self._size.next)
         self._group_after = _end(page)
         if not page.more:
             self._group = self._group_after = None
@@ -237,10 +247,6 @@ class Reader:
             raise StaleCatalogue("the index that this find reads was removed meanwhile; ask again")
         self._version = catalogue.version
         self.repeats = self._meeting is None and may_repeat(index, scan)
-
-    def _grow(self) -> None:
-        # Each page is a hop to another thread or machine: a long answer takes few of them.
-        self._size = max(self._size, min(4 * self._size, LARGEST_PAGE))
 
 
 def _left(ranges: Sequence[Range], after: Place | None, reverse: bool) -> Sequence[Range]:

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ...breathing import Breather
+from ...concurrency import Ahead
 from ...contract.store import IndexSpec, Progress
 from ...encoding import decode_all
-from ...errors import InvalidIndexKey, StaleCatalogue
+from ...errors import BatchTooLarge, InvalidIndexKey, StaleCatalogue
 from ...query.ranges import EVERYTHING
 from ..driver import CollectionChanges, Commit, Driver, Page, Place, Refused, Row
 from ..writing.refusal import duplicate_key
@@ -50,7 +51,7 @@ class IndexBuilder:
         self._collection = collection
         self._url = url
         #: Documents whose entries are written in the next commit.
-        self._together = STEP
+        self._together = self._most = STEP
 
     async def ensure(self, specs: Sequence[IndexSpec], progress: Progress | None) -> None:
         """Create and build what is missing of `specs`, as `Store.ensure_indexes`."""
@@ -85,16 +86,27 @@ class IndexBuilder:
         after: Place | None = None
         done = 0
         more = True
-        while more:
-            page = await self._driver.scan(self._collection, None, [EVERYTHING], limit=STEP, after=after)
-            more = page.more
-            if page.keys:
-                after = (page.keys[-1], page.ids[-1])
-                await self._write_entries(page, indexes)
-            done += len(page.keys)
-            if progress is not None:
-                progress(done, max(done, state.documents))
-            await breather.breathe()
+
+        async def read() -> Page:
+            return await self._driver.scan(self._collection, None, [EVERYTHING], limit=STEP, after=after)
+
+        pages = Ahead(read)
+        try:
+            while more:
+                page = await pages.next()
+                more = page.more
+                if page.keys:
+                    after = (page.keys[-1], page.ids[-1])
+                    # The next documents are read while the entries of these are written.
+                    if more and self._driver.far:
+                        await pages.begin()
+                    await self._write_entries(page, indexes)
+                done += len(page.keys)
+                if progress is not None:
+                    progress(done, max(done, state.documents))
+                await breather.breathe()
+        finally:
+            await pages.close()
         await self._complete(indexes)
 
     async def _complete(self, indexes: Sequence[Index]) -> None:
@@ -147,6 +159,11 @@ class IndexBuilder:
                 await self._driver.apply(Commit({self._collection: changes}))
             except StaleCatalogue:
                 catalogue = await self._catalogues.reload(self._collection)
+            except BatchTooLarge:
+                if len(part) == 1:
+                    raise
+                # Each of these documents has many entries, and so may the next ones.
+                self._together = self._most = len(part) // 2
             except Refused as refused:
                 if refused.taken:
                     await self._give_up(indexes, refused.taken[0][1])
@@ -157,7 +174,7 @@ class IndexBuilder:
                 self._together = max(1, len(part) // 2)
             else:
                 rows = rows[len(part) :]
-                self._together = min(2 * self._together, STEP)
+                self._together = min(2 * self._together, self._most)
 
     async def _unchanged(self, rows: Sequence[Row]) -> list[Row]:
         """Those of the documents that nobody has written since they were read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
 
@@ -33,13 +34,28 @@ class Catalogues:
         self._driver = driver
         self._keep = keep
         self._known: dict[str, Catalogue] = {}
+        #: Collections whose catalogues somebody is reading.
+        self._loading: dict[str, asyncio.Future[None]] = {}
         #: Collections that had a catalogue when it was last read.
         self._seen: set[str] = set()
 
     async def get(self, collection: str) -> Catalogue:
         """The catalogue as this handle knows it."""
-        known = self._known.get(collection)
-        return known if known is not None else await self.reload(collection)
+        while (known := self._known.get(collection)) is None:
+            loading = self._loading.get(collection)
+            if loading is None:
+                return await self._load(collection)
+            # Many ask at once where a program begins: one of them reads. If that one fails, another one does.
+            await asyncio.wait([loading])
+        return known
+
+    async def _load(self, collection: str) -> Catalogue:
+        loaded = self._loading[collection] = asyncio.get_running_loop().create_future()
+        try:
+            return await self.reload(collection)
+        finally:
+            del self._loading[collection]
+            loaded.set_result(None)
 
     async def reload(self, collection: str) -> Catalogue:
         """The catalogue as it stands in the store."""

@@ -18,12 +18,11 @@ from ..driver import Driver
 from ..indexing.catalogue import Catalogue
 from ..indexing.index_specs import ID_INDEX
 from .candidates import Candidate, bounds_by_path, holds_all, of_index, primary, whole
+from .counting import COUNTED, Counting, KeptCounts
 from .ordering import Order, in_groups, in_order
 from .plan import Part, Plan, Scan
 from .ways import ALL_DOCUMENTS, Way, intersection_of, joined, parts_in_order, parts_of
 
-#: Entries counted to compare candidates; above that one is as bad as the other.
-COUNTED = 10_000
 #: Entries that are as good as none: nothing better is looked for.
 FEW = 64
 #: Scans of one union at most.
@@ -46,10 +45,12 @@ class Planner:
     driver : Driver
         Asked how many entries a range has where there is a choice.
     catalogue : Catalogue
+    kept : KeptCounts
+        What was counted for other finds.
     """
 
-    def __init__(self, driver: Driver, catalogue: Catalogue) -> None:
-        self._driver = driver
+    def __init__(self, driver: Driver, catalogue: Catalogue, kept: KeptCounts) -> None:
+        self._counting = Counting(driver, catalogue, kept)
         self._catalogue = catalogue
         self._alive: Node = catalogue.alive(driver.now()) if catalogue.expires else ALL
 
@@ -165,31 +166,13 @@ class Planner:
     async def _smallest(self, candidates: Sequence[Candidate], *, counted: bool = False) -> tuple[Candidate, int]:
         """The candidate with the fewest entries, and how many; where there is no choice they may be uncounted."""
         candidates = _undominated(candidates)
-        best, least = candidates[0], COUNTED
         if len(candidates) == 1 and not counted:
-            return best, least
-        for candidate in candidates:
-            size = await self._count(candidate.scan, least)
-            if size < least:
-                best, least = candidate, size
-            if least <= 1:
-                break
-        return best, least
+            return candidates[0], COUNTED
+        place, least = await self._counting.smallest([candidate.scan for candidate in candidates])
+        return candidates[place], least
 
     async def _size(self, ways: Sequence[Way]) -> int:
-        return sum([await self._count(way.scan, COUNTED) for way in ways])
-
-    async def _count(self, scan: Scan, limit: int | None) -> int:
-        index = scan.index
-        if (index is None or index.spec.unique) and scan.points == len(scan.fields):
-            return len(scan.ranges)
-        return await self._driver.count(
-            self._catalogue.collection,
-            None if index is None else index.ref,
-            scan.ranges,
-            limit=limit,
-            version=self._catalogue.version,
-        )
+        return sum(await self._counting.sizes([(way.scan, COUNTED) for way in ways]))
 
     async def _intersected(
         self, find: Find, conditions: Sequence[Node], candidates: Sequence[Candidate]
@@ -198,13 +181,13 @@ class Planner:
         points = [candidate for candidate in _undominated(candidates) if candidate.scan.is_point]
         if len(points) < 2:
             return None
-        sizes = [(await self._count(candidate.scan, COUNTED), place) for place, candidate in enumerate(points)]
-        (least, first), (_, second), *_ = sorted(sizes)
+        sizes = await self._counting.sizes([(candidate.scan, COUNTED) for candidate in points])
+        (least, first), (_, second), *_ = sorted((size, place) for place, size in enumerate(sizes))
         if least < INTERSECTED:
             return None
         # What is counted exactly costs less than reading as many entries.
-        sizes = [(await self._count(points[place].scan, None), place) for place in (first, second)]
-        (least, first), (most, second) = sorted(sizes)
+        sizes = await self._counting.sizes([(points[place].scan, None) for place in (first, second)])
+        (least, first), (most, second) = sorted(zip(sizes, (first, second), strict=True))
         if most > INTERSECTED_RATIO * least:
             return None
         part = intersection_of([Way(points[place], conditions, ALL) for place in (first, second)], self._alive)
@@ -246,8 +229,8 @@ class Planner:
 
     async def _is_cheaper(self, sorting: Scan, ways: Sequence[Way], find: Find) -> bool:
         """Whether walking `sorting` until enough is found costs less than reading and sorting what `ways` give."""
-        matching = await self._size(ways)
-        walked = await self._count(sorting, None)
+        *found, walked = await self._counting.sizes([*((way.scan, COUNTED) for way in ways), (sorting, None)])
+        matching = sum(found)
         if find.limit is not None and matching:
             walked = math.ceil(min(walked, walked * (find.skip + find.limit) / matching))
         return walked < matching

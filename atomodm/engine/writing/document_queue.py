@@ -1,4 +1,4 @@
-"""Lets the writers of one document in this process go one after the other, so that they need not try again."""
+"""Lets the writers of one document in this process go one after the other, each from where the one before left it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-#: A document: its collection and the key of its id.
-DocumentKey = tuple[str, bytes]
+from .latest import DocumentKey, LatestDocuments
+from .patience import Patience
 
 
 class DocumentQueue:
-    """One lock for each document that is being written, as long as somebody holds or awaits it."""
+    """One lock for each document that is being written, as long as somebody holds or awaits it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    deadline : float, optional
+        Seconds after which a write that others overtake is given up.
+
+    Attributes
+    ----------
+    latest : LatestDocuments
+        What was written last.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self.latest = LatestDocuments()
+        self._deadline = deadline
         self._locks: dict[DocumentKey, asyncio.Lock] = {}
         self._users: dict[DocumentKey, int] = {}
+
+    def patience(self) -> Patience:
+        """The pauses and the deadline of one write."""
+        return Patience(self._deadline)
 
     def is_held(self, document: DocumentKey) -> bool:
         """Whether somebody holds a document, so that `hold` would wait."""

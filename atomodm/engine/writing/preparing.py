@@ -25,7 +25,7 @@ from ..indexing.entries import (
     former_entries,
 )
 from ..record import Effect, encode_record, log_size
-from .document_queue import DocumentKey
+from .latest import DocumentKey
 
 #: A revision that no document has: a guard that cannot hold.
 NEVER = -1

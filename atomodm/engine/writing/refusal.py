@@ -9,7 +9,7 @@ from ...errors import DuplicateKey, RevisionMismatch
 from ..driver import Refused
 from ..indexing.catalogue import Catalogue, Index
 from ..record import Effect
-from .document_queue import DocumentKey
+from .latest import DocumentKey
 from .preparing import is_unguarded
 
 

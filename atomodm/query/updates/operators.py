@@ -12,7 +12,7 @@ from ...errors import describe_type
 from ..paths import MISSING, as_document
 from ..server_codes import ServerCode
 from .codes import invalid_update
-from .tree import Context, Fields, Leaf, leaves
+from .tree import Context, Fields, leaves
 
 _ID: Final = "_id"
 _REFERENCE: Final = ("$ref", "$id", "$db")
@@ -23,21 +23,30 @@ class UpdateOperators:
 
     Parameters
     ----------
+    document : dict
+        The update as it is written in MongoDB's language.
     updating, inserting : Fields
         What is done to a document that exists, and to one that is about to be inserted.
 
     Attributes
     ----------
+    document : dict
+        As given.
     paths : tuple of str
         The stored paths that it may change, without positional parts: ``"a.$[].b"`` is ``"a.b"``.
+    is_positional : bool
+        Whether it changes an element that the filter has matched.
     """
 
-    __slots__ = ("_checked", "_inserting", "_updating", "_with_id", "paths")
+    __slots__ = ("_checked", "_inserting", "_updating", "_with_id", "document", "is_positional", "paths")
 
-    def __init__(self, updating: Fields, inserting: Fields) -> None:
+    def __init__(self, document: dict[str, Any], updating: Fields, inserting: Fields) -> None:
+        self.document = document
         self._updating = updating
         self._inserting = inserting
-        self.paths = tuple(dict.fromkeys(_stored_path(leaf) for leaf in leaves(inserting)))
+        paths = [leaf.path for leaf in leaves(inserting)]
+        self.paths = tuple(dict.fromkeys(_stored_path(path) for path in paths))
+        self.is_positional = any("$" in path.split(".") for path in paths if "$" in path)
         names = inserting.children
         self._with_id = _ID in names
         #: Names that a document cannot be given by an update; it can have them from its insert.
@@ -98,8 +107,10 @@ class UpdateOperators:
                 )
 
 
-def _stored_path(leaf: Leaf) -> str:
-    return ".".join(part for part in leaf.path.split(".") if part != "$" and not part.startswith("$["))
+def _stored_path(path: str) -> str:
+    if "$" not in path:
+        return path
+    return ".".join(part for part in path.split(".") if part != "$" and not part.startswith("$["))
 
 
 def _check_id(document: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def parse_update(
     """
     _check_form(update)
     tests = parse_array_filters(array_filters)
-    leaves = list(_leaves(update))
+    document: dict[str, Any] = {}
+    leaves = list(_leaves(update, document))
     inserting = _grow(leaves, tests)
     used = {part[2:-1] for path, _ in leaves for part in path.split(".") if _is_filtered(part)}
     for name in tests:
@@ -77,7 +78,7 @@ def parse_update(
     updating = inserting
     if _ON_INSERT in update:
         updating = _grow([(path, leaf) for path, leaf in leaves if leaf.operator != _ON_INSERT], tests)
-    return UpdateOperators(updating, inserting)
+    return UpdateOperators(document, updating, inserting)
 
 
 def _check_form(update: Any) -> None:
@@ -93,8 +94,8 @@ def _check_form(update: Any) -> None:
         raise invalid_update("an update needs an operator", code=ServerCode.FAILED_TO_PARSE)
 
 
-def _leaves(update: Mapping[Any, Any]) -> Iterator[tuple[str, Leaf]]:
-    """Read the operators one by one, each with its path."""
+def _leaves(update: Mapping[Any, Any], document: dict[str, Any]) -> Iterator[tuple[str, Leaf]]:
+    """Read the operators one by one, each with its path, and put them into `document` as they were read."""
     for name, operand in update.items():
         if name not in UPDATE_OPERATORS:
             if not isinstance(name, str) or not name.startswith("$"):
@@ -106,7 +107,8 @@ def _leaves(update: Mapping[Any, Any]) -> Iterator[tuple[str, Leaf]]:
             message = f"{name} takes a document of paths, not {describe_type(operand)}"
             raise invalid_update(message, code=ServerCode.FAILED_TO_PARSE)
         # As stored: a copy that nobody else can change, of values that a store can have.
-        for path, value in read_back(operand).items():
+        document[name] = read_back(operand)
+        for path, value in document[name].items():
             _check_path(name, path)
             if name != _RENAME:
                 yield path, _LEAVES[name](name, path, value)

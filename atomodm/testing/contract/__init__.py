@@ -30,6 +30,7 @@ _MODULES = (
     "log",
     "namespaces",
     "operators",
+    "updates",
     "upkeep",
     "values",
 )
@@ -50,6 +51,7 @@ from .log import LogContract  # noqa: E402
 from .namespaces import NamespaceContract  # noqa: E402
 from .operators import OperatorContract  # noqa: E402
 from .stores import Stores  # noqa: E402
+from .updates import UpdateContract  # noqa: E402
 from .upkeep import UpkeepContract  # noqa: E402
 from .values import ValueContract  # noqa: E402
 
@@ -68,6 +70,7 @@ __all__ = [
     "OperatorContract",
     "StoreContract",
     "Stores",
+    "UpdateContract",
     "UpkeepContract",
     "ValueContract",
 ]
@@ -86,6 +89,7 @@ class StoreContract(
     LogContract,
     NamespaceContract,
     OperatorContract,
+    UpdateContract,
     UpkeepContract,
     ValueContract,
 ):

@@ -9,7 +9,14 @@ from bson import ObjectId
 
 from ...contract import Atomicity, Batch, Delete, IndexSpec, Insert, Operation, Patch, Replace
 from ...encoding import encode
-from ...errors import BatchTooLarge, DuplicateKey, InvalidQuery, RevisionMismatch, ValueNotStorable
+from ...errors import (
+    BatchTooLarge,
+    DuplicateKey,
+    InvalidQuery,
+    RevisionMismatch,
+    UnsupportedOperation,
+    ValueNotStorable,
+)
 from ...query.changes import Changes
 from ...query.nodes import Compare, Operator
 from .stores import Stores, contents, find_all, ids, insert, insert_all, read, update
@@ -222,11 +229,17 @@ class BatchContract:
             assert await store.position() == position
             assert (await store.changes(position)).entries == []
 
-    async def test_a_batch_over_several_collections_is_applied(self, stores: Stores) -> None:
+    async def test_a_batch_over_several_collections_is_applied_or_refused(self, stores: Stores) -> None:
         store = await stores.open()
-        outcome = await store.write(
-            Batch([insert("a", {"_id": 1}), insert("b", {"_id": 1}), insert("a", {"_id": 2}), insert("c", {"_id": 1})])
+        batch = Batch(
+            [insert("a", {"_id": 1}), insert("b", {"_id": 1}), insert("a", {"_id": 2}), insert("c", {"_id": 1})]
         )
+        if store.capabilities.atomic is not Atomicity.STORE:
+            with pytest.raises(UnsupportedOperation, match=store.capabilities.atomic.value):
+                await store.write(batch)
+            assert await contents(store) == {}
+            return
+        outcome = await store.write(batch)
         assert len(set(outcome.revisions)) == 4
         assert await contents(store) == {"a": [{"_id": 1}, {"_id": 2}], "b": [{"_id": 1}], "c": [{"_id": 1}]}
 

@@ -65,6 +65,18 @@ class ExpiryContract:
         assert await read(other, "notes", 2) is not None
         assert await ids(other, "notes") == [2]
 
+    async def test_the_store_s_time_decides_and_is_known_without_asking(self, stores: Stores) -> None:
+        store = await stores.open()
+        requests = store.requests
+        now = store.now()
+        assert store.requests == requests
+        await store.ensure_indexes("notes", [IndexSpec(name="at_1", fields=[("at", 1)], expire_after=0)])
+        dates = {"over": now - 1, "now": now, "later": now + 60_000}
+        documents = [{"_id": id, "at": datetime(1970, 1, 1) + timedelta(milliseconds=at)} for id, at in dates.items()]
+        await insert_all(store, "notes", documents)
+        assert await ids(store, "notes") == ["later"]
+        assert store.now() >= now
+
     async def test_a_partial_index_lets_those_expire_that_match(self, stores: Stores) -> None:
         store = await stores.open()
         index = IndexSpec(name="at_1", fields=[("at", 1)], expire_after=0, partial={"draft": True})
