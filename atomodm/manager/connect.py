@@ -1,4 +1,4 @@
-"""``connect(url)``: open a store and make it the default database."""
+"""``connect(database)``: open a store and make it the default database."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from types import TracebackType
 from typing import Any
 
 from ..contract.store import Store
-from ..store.registry import create_store
+from ..store.registry import create_store, store_of_client
 from .manager import NoSQLModelManager
 
 
 class Connection:
     """A store being connected: await it, or enter it with ``async with``."""
 
-    def __init__(self, url: str, manager: NoSQLModelManager) -> None:
-        self._store = create_store(url)
+    def __init__(self, database: Any, manager: NoSQLModelManager) -> None:
+        self._store = create_store(database) if isinstance(database, str) else store_of_client(database)
         self._manager = manager
 
     async def _connect(self) -> Store:
@@ -35,13 +35,14 @@ class Connection:
         await self._store.close()
 
 
-def connect(url: str, *, manager: NoSQLModelManager | None = None) -> Connection:
-    """Open the store at `url` and make it the default database until it closes.
+def connect(database: Any, *, manager: NoSQLModelManager | None = None) -> Connection:
+    """Open a store and make it the default database until it closes.
 
     Parameters
     ----------
-    url : str
-        ``sqlite:///people.db``, ``memory://``, ``memory://name``; see `create_store`.
+    database : str or client
+        A URL, ``sqlite:///people.db``, ``redis://host:6379/0``, ``memory://``, ``memory://name``; see `create_store`.
+        Or a client of ``redis.asyncio``, which is not closed; see `store_of_client`.
     manager : NoSQLModelManager, optional
         Whose database it becomes; ``NoSQLModelManager.instance()`` by default.
 
@@ -53,11 +54,11 @@ def connect(url: str, *, manager: NoSQLModelManager | None = None) -> Connection
 
     Raises
     ------
-    InvalidURL, DriverMissing
-        The URL cannot be read, or its driver is not installed.
+    InvalidURL, UnsupportedHandle, DriverMissing
+        The URL cannot be read, the client is none of a database that is known, or the driver is not installed.
     StoreUnavailable, StoreCorrupt, SchemaTooNew
         On entering: the store cannot be opened.
     ContextError
         On leaving: databases were closed out of order.
     """
-    return Connection(url, manager if manager is not None else NoSQLModelManager.instance())
+    return Connection(database, manager if manager is not None else NoSQLModelManager.instance())

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar, overload
 
 from ..contract.store import Store
-from ..errors import ContextError, NoDatabase, UnsupportedHandle
+from ..errors import ContextError, NoDatabase
 from ..identity import current_scope
 from ..model import Model, spec_of
-from ..store.registry import create_store
+from ..store.registry import create_store, store_of_client
 from .proxy import NoSQLDatabaseProxy
 
 T = TypeVar("T", bound=Model)
@@ -55,6 +55,8 @@ class NoSQLModelManager(ModelManager):
         self._owned: set[Store] = set()
         self._proxies: dict[type, NoSQLDatabaseProxy[Any]] = {}
         self._model_stores: dict[str, Store] = {}
+        # With the clients, which live as long as their ids stand here.
+        self._client_stores: dict[int, tuple[Any, Store]] = {}
 
     # -- the database ------------------------------------------------------------------------------------------------
 
@@ -62,8 +64,9 @@ class NoSQLModelManager(ModelManager):
     def database(self) -> Store:
         """The database: the last one connected, else the one assigned.
 
-        Assign a store, or a URL, which is opened at first use and closed by `close`. Assigning takes effect at once;
-        objects that exist stay with the store they came from.
+        Assign a store, or a URL or a client of ``redis.asyncio``, whose store is opened at first use and closed by
+        `close`; the client itself is never closed. Assigning takes effect at once; objects that exist stay with the
+        store they came from.
 
         Raises
         ------
@@ -95,14 +98,14 @@ class NoSQLModelManager(ModelManager):
             return handle
         if isinstance(handle, str):
             store = create_store(handle)
-            store.opens_at_first_use = True
-            self._owned.add(store)
-            return store
-        kind = type(handle)
-        raise UnsupportedHandle(
-            f"a {kind.__module__}.{kind.__qualname__} cannot be used as a database; "
-            "assign a store of atomodm's or a URL (sqlite:///file.db, memory://)"
-        )
+        elif id(handle) in self._client_stores:
+            return self._client_stores[id(handle)][1]
+        else:
+            store = store_of_client(handle)
+            self._client_stores[id(handle)] = handle, store
+        store.opens_at_first_use = True
+        self._owned.add(store)
+        return store
 
     def connect(self, store: Store) -> None:
         """Make an open store the database until it closes; used by `connect`."""
@@ -120,11 +123,12 @@ class NoSQLModelManager(ModelManager):
                 )
 
     async def close(self) -> None:
-        """Close the stores that were opened for URLs assigned here; what others opened stays open."""
+        """Close the stores that were opened for URLs and clients assigned here; what others opened stays open."""
         owned, self._owned = self._owned, set()
         if self._assigned in owned:
             self._assigned = None
         self._model_stores.clear()
+        self._client_stores.clear()
         self._forget_proxies()
         for store in owned:
             await store.close()

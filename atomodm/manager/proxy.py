@@ -158,6 +158,10 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
         """How many objects there are."""
         return await self.all().count()
 
+    async def update(self, operators: Mapping[str, Any] | None = None, /, **values: Any) -> int:
+        """Update all documents, as `Query.update`; gives how many there were."""
+        return await self.all().update(operators, **values)
+
     async def create(self, **values: Any) -> T:
         """Make an object and save it."""
         obj = self.model(**values)

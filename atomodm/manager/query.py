@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from ..query.q import Q
 T = TypeVar("T")
 
 Sort = tuple[tuple[str, int], ...]
+
+#: Objects of a chunk where they are iterated, and may be given up one by one.
+ITERATED = 128
 
 #: Types of ids by which a document is read without a query: what equals them has the same key in every store.
 _PLAIN_IDS = frozenset({ObjectId, str, int, Int64, UUID})
@@ -69,6 +73,10 @@ class QuerySource(Protocol[T]):
 
     async def explain(self, find: Find) -> Explanation:
         """Run `find` and say how it was answered."""
+        ...
+
+    async def update(self, filter: Node, operators: Mapping[str, Any] | None, values: Mapping[str, Any]) -> int:
+        """Update the documents that match; gives how many did."""
         ...
 
 
@@ -246,6 +254,32 @@ class Query(Generic[T]):
                 objects.extend(chunk)
         return objects
 
+    async def update(self, operators: Mapping[str, Any] | None = None, /, **values: Any) -> int:
+        """Update all documents that match, each in one atomic step in the store, whatever their revisions.
+
+        Cached objects follow, and keep their unsaved edits.
+
+        Parameters
+        ----------
+        operators : mapping, optional
+        **values : object
+            As `NoSQLModel.update` takes them.
+
+        Returns
+        -------
+        int
+            How many documents matched, those included that have become no different.
+
+        Raises
+        ------
+        InvalidQuery
+            The query is sliced.
+        InvalidUpdate, DuplicateKey, RevisionMismatch, OutcomeUnknown
+            As from `NoSQLModel.update`. The documents before the one concerned are updated.
+        """
+        self._check_not_sliced("update")
+        return await self._source.update(self._full_filter(), operators, values)
+
     async def explain(self) -> Explanation:
         """Run the query and say how the store answered it."""
         return await self._source.explain(self._find())
@@ -255,7 +289,7 @@ class Query(Generic[T]):
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
         """Give the objects one by one; there are never more in memory than a chunk of the store and what is kept."""
-        async with aclosing(self._chunks()) as chunks:
+        async with aclosing(self._chunks(ITERATED)) as chunks:
             async for chunk in chunks:
                 for item in chunk:
                     yield item
@@ -265,10 +299,11 @@ class Query(Generic[T]):
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    async def _chunks(self) -> AsyncGenerator[list[T], None]:
+    async def _chunks(self, size: int | None = None) -> AsyncGenerator[list[T], None]:
+        """The objects in chunks of a size; large ones, as the store chooses, take fewer requests for references."""
         if self._limit == 0:
             return
-        chunks = self._source.objects(self._find(), self._fetch)
+        chunks = self._source.objects(replace(self._find(), batch_size=size), self._fetch)
         try:
             async for chunk in chunks:
                 yield chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from ..contract.store import Explanation, Find, Store
@@ -12,6 +12,7 @@ from ..query.nodes import ALL, In, Node
 from ..session.fetch import Fetch
 from ..session.indexes import prepare_collection
 from ..session.resolver import ModelResolver
+from ..session.updates import compile_update, update_matching
 
 T = TypeVar("T", bound=Model)
 
@@ -87,3 +88,10 @@ class ModelSource(Generic[T]):
         """How the store answers a find."""
         await self.ready()
         return await self._store.explain(self.cache.collection, find)
+
+    async def update(self, filter: Node, operators: Mapping[str, Any] | None, values: Mapping[str, Any]) -> int:
+        """Update the documents that match, and have the cached objects follow; gives how many matched."""
+        spec = spec_of(self._model)
+        update = compile_update(spec, operators, values)
+        await self.ready()
+        return await update_matching(self.cache, spec, filter, update)

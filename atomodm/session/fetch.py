@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Collection, Container, Hashable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from ..breathing import Breather
+from ..concurrency import together
 from ..contract.store import Chunk
+from ..contract.updates import UpdatedDocument
 from ..encoding import decode, decode_all, id_key
 from ..identity import ObjectCache
 from ..model import REGISTRY, spec_of
@@ -19,11 +23,13 @@ from ..serializer.awaiting import anything_to_await, prepare_document
 from ..serializer.identifiers import document_id
 from .announce import Announcements
 from .fill import check_fits, edits_of, fill, refresh, settle_quietly
-from .in_flight import write_under_way
+from .in_flight import wait_for, write_under_way
 from .references import references_of
 
 #: Fetch everything reachable.
 ALL = None
+#: Objects to be filled, by key, of each cache.
+_Level = dict[ObjectCache, dict[Hashable, Any]]
 #: Documents that are decoded in one call; more do not stay in the processor's cache.
 _SLICE = 128
 
@@ -55,6 +61,7 @@ class Fetch:
         self._refreshes: list[tuple[Any, bytes, int]] = []
         self._deferred: list[tuple[Any, dict[str, Any], bytes, int]] = []
         self._told = Announcements()
+        self._decided: Collection[str] = ()
         self._awaits = anything_to_await()
         self._breather = Breather()
 
@@ -172,7 +179,7 @@ class Fetch:
     async def fill_objects(self, cache: ObjectCache, objects: Sequence[Any]) -> None:
         """Fetch and fill unloaded objects, and what they refer to."""
         with self._told.sent_after_failure():
-            await self._fetch(cache, {id_key(document_id(obj)): obj for obj in objects})
+            await self._fetch({cache: {id_key(document_id(obj)): obj for obj in objects}})
         await self.complete()
 
     async def complete(self, written: Container[Hashable] = ()) -> None:
@@ -191,8 +198,7 @@ class Fetch:
                     self._left -= 1
                 level, self._frontier = self._frontier, {}
                 passing, self._passing = self._passing, []
-                for cache, wanted in level.items():
-                    await self._fetch(cache, wanted)
+                await self._fetch_level(level)
                 await self._pass_through_all(passing)
             return self._told.send()
 
@@ -223,50 +229,106 @@ class Fetch:
                 ]
         return found
 
+    async def follow_updated(
+        self,
+        updated: Sequence[tuple[Any, UpdatedDocument]],
+        written: Container[Hashable],
+        decided: Collection[str] = (),
+    ) -> None:
+        """Have loaded objects of the first cache follow what an update of this process has made of their documents.
+
+        Parameters
+        ----------
+        updated : sequence of (NoSQLModel, UpdatedDocument)
+        written : container
+            Keys of documents that this process has written since the update began, see `ObjectCache.reading`.
+        decided : collection of str
+            Stored paths at which edits of the objects are given up.
+        """
+        self._decided = decided
+        behind: list[Any] = []
+        with self._told.sent_after_failure():
+            for obj, document in updated:
+                key = id_key(document.id)
+                follows = obj.__revision__ == document.before or (document.before is None and key not in written)
+                if write_under_way([obj]) is not None or not follows:
+                    behind.append(obj)
+                else:
+                    await self._refresh(obj, document.document, document.revision, ())
+                await self._breather.breathe()
+            while (under_way := write_under_way(behind)) is not None:
+                await wait_for(under_way)
+            await self.follow(behind)
+        await self.complete()
+
     async def _refresh(self, obj: Any, data: bytes, revision: int, written: Container[Hashable]) -> bool:
         """Have one object follow; False when this process has written the document since it was read."""
-        if obj.__home__ is None or obj.__revision__ == revision or write_under_way([obj]) is not None:
+        is_there = obj.__revision__ == revision and not self._decided
+        if obj.__home__ is None or is_there or write_under_way([obj]) is not None:
             return True  # a write under way is guarded: it meets what is newer here
         if id_key(document_id(obj)) in written:
             return False
         if hooks_of(spec_of(type(obj)).model).restorestate and not edits_of(obj):
             await self._fill_awaiting(obj, decode(data), data, revision)
         else:
-            await refresh(obj, data, revision, self.scope, self._told)
+            await refresh(obj, data, revision, self.scope, self._told, self._decided)
         return True
 
-    async def _fetch(self, cache: ObjectCache, wanted: dict[Hashable, Any]) -> None:
+    async def _fetch_level(self, level: _Level) -> None:
+        kinds = {kind for wanted in level.values() for kind in set(map(type, wanted.values()))}
+        if self._awaits or any(hooks_of(spec_of(kind).model).awaits for kind in kinds):
+            # Code of the program's may fetch any of these itself, and must not wait for what waits for it.
+            for cache, wanted in level.items():
+                await self._fetch({cache: wanted})
+        else:
+            await self._fetch(level)
+
+    async def _fetch(self, level: _Level) -> None:
         """Fill objects from their documents; those whose documents are gone stay unloaded."""
-        waiting = dict(wanted)
+        waiting = level
         while waiting:
-            others = {key: cache.fetching[key] for key in waiting if key in cache.fetching}
-            mine = {key: obj for key, obj in waiting.items() if key not in others and obj.__snapshot__ is None}
+            mine: _Level = {}
+            others: list[tuple[ObjectCache, Hashable, asyncio.Future[bool]]] = []
+            for cache, wanted in waiting.items():
+                others += [(cache, key, cache.fetching[key]) for key in wanted if key in cache.fetching]
+                own = {
+                    key: obj for key, obj in wanted.items() if key not in cache.fetching and obj.__snapshot__ is None
+                }
+                if own:
+                    mine[cache] = own
             if mine:
-                await self._fetch_mine(cache, mine)
+                await self._fetch_mine(mine)
             waiting = {}
-            for key, future in others.items():
-                obj = wanted[key]
+            for cache, key, future in others:
+                obj = level[cache][key]
                 if not await _succeeded(future):
-                    waiting[key] = obj  # whoever fetched it failed or was cancelled: it is ours now
+                    # Whoever fetched it failed or was cancelled: it is ours now.
+                    waiting.setdefault(cache, {})[key] = obj
                 elif obj.__snapshot__ is not None and self._left != 0:
                     self.pass_through(obj)
 
-    async def _fetch_mine(self, cache: ObjectCache, mine: dict[Hashable, Any]) -> None:
+    async def _fetch_mine(self, mine: _Level) -> None:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        for key in mine:
-            cache.fetching[key] = done
+        caches = list(mine)
+        for cache, wanted in mine.items():
+            for key in wanted:
+                cache.fetching[key] = done
         succeeded = False
         try:
             while mine:
-                with cache.reading() as written:
-                    chunk = await cache.store.get(cache.collection, [document_id(obj) for obj in mine.values()])
-                    await cache.scope.inserted(cache.store)
-                    mine = await self.fill_documents(mine, chunk, written)
+                with ExitStack() as stack:
+                    written = [stack.enter_context(cache.reading()) for cache in mine]
+                    chunks = await together([partial(_read, *asked) for asked in mine.items()])
+                    parts, mine = list(mine.items()), {}
+                    for (cache, wanted), chunk, since in zip(parts, chunks, written, strict=True):
+                        if overtaken := await self.fill_documents(wanted, chunk, since):
+                            mine[cache] = overtaken
             succeeded = True
         finally:
-            for key, future in list(cache.fetching.items()):
-                if future is done:
-                    del cache.fetching[key]
+            for cache in caches:
+                for key, future in list(cache.fetching.items()):
+                    if future is done:
+                        del cache.fetching[key]
             done.set_result(succeeded)
 
     async def fill_documents(
@@ -315,6 +377,12 @@ class Fetch:
                 obj.set_notifications_enabled(True)
             self._told.add_new(obj)
         obj.__restored__ = True
+
+
+async def _read(cache: ObjectCache, wanted: dict[Hashable, Any]) -> Chunk:
+    chunk = await cache.store.get(cache.collection, [document_id(obj) for obj in wanted.values()])
+    await cache.scope.inserted(cache.store)
+    return chunk
 
 
 async def _succeeded(future: asyncio.Future[Any]) -> bool:

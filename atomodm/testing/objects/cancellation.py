@@ -7,6 +7,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from itertools import count
 from typing import Any
 
+import pytest
+
+from ... import Store
+
 
 class _Interrupted:
     """Awaits a coroutine in a task and cancels the task while it waits for the `at`-th time."""
@@ -83,3 +87,19 @@ async def interrupt_everywhere(attempt: Callable[[int], Awaitable[bool]], *, lea
             break
     assert at > least, f"the operation waited {at - 1} times, {least} were expected at least"
     return at - 1
+
+
+def make_slow(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a store wait before and after each request, so that there is something to interrupt everywhere."""
+    for name in ("get", "write", "ensure_indexes"):
+        monkeypatch.setattr(store, name, _slowly(getattr(store, name)))
+
+
+def _slowly(request: Any) -> Any:
+    async def slow(*args: Any) -> Any:
+        await asyncio.sleep(0)
+        answer = await request(*args)
+        await asyncio.sleep(0)
+        return answer
+
+    return slow
