@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from atom.api import Atom, Bool, Value
 
+from .expiry import expires_at
 from .meta import ModelMeta
 from .options import Options
 from .spec import spec_of
@@ -152,6 +153,7 @@ class Model(Atom, metaclass=ModelMeta, enable_weakrefs=True, use_annotations=Fal
         persistent = self.__home__ is not None
         state.persistent = persistent
         state.revision = self.__revision__
+        state.expires = expires_at(self.__snapshot__)
         state.saving = tracking.in_flight is not None
         state.dirty_fields = tracking.dirty if persistent else frozenset(spec_of(type(self)).by_name)
         state.dirty = bool(tracking.dirty) or not persistent

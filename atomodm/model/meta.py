@@ -17,6 +17,7 @@ from .spec import TRACKER, is_db_field
 #: Names that mean something else on every model.
 API_NAMES = frozenset(name for name in dir(CAtom) if not name.startswith("_")) | {
     "delete",
+    "expire",
     "load",
     "members",
     "objects",
@@ -26,6 +27,7 @@ API_NAMES = frozenset(name for name in dir(CAtom) if not name.startswith("_")) |
     "revert",
     "save",
     "serializer",
+    "update",
 }
 
 
@@ -39,6 +41,7 @@ class ModelMeta(AtomMeta):
     __options__: Options
     __model__: str
     __fields__: list[str]
+    __atomodm_embedded__: bool
 
     if TYPE_CHECKING:
 
@@ -67,6 +70,8 @@ class ModelMeta(AtomMeta):
         if "__fields__" not in namespace:
             cls.__fields__ = [key for key, member in cls.members().items() if is_db_field(member)]
         _check_names(cls)
+        if cls.__options__.ttl is not None and cls.__atomodm_embedded__ and not cls.__options__.abstract:
+            raise ModelDefinitionError("Meta.ttl is for documents, and this model is embedded", model=cls.__model__)
         _observe_stored_members(cls)
         if not cls.__options__.abstract:
             REGISTRY[cls.__model__] = cls

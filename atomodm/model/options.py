@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from ..errors import ModelDefinitionError
+from .expiry import LONGEST, time_to_live
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Options:
         A database for this model alone, as accepted by ``NoSQLModelManager.database``; None takes the manager's.
     unknown : str
         ``"keep"`` leaves stored fields that the model does not know as they are; ``"drop"`` removes them on save.
+    ttl : timedelta or None
+        How long after it was last saved a document expires, given in seconds or as a `timedelta`; None for never.
     """
 
     name: str | None = None
@@ -39,6 +43,7 @@ class Options:
     indexes: tuple[Any, ...] = ()
     store: Any = None
     unknown: str = "keep"
+    ttl: timedelta | None = None
 
 
 _NAMES = tuple(Options.__dataclass_fields__)
@@ -62,6 +67,8 @@ def read_options(class_name: str, meta: type | None, inherited: Options) -> Opti
         _check(class_name, name, value)
         if name in ("ordering", "indexes"):
             given[name] = tuple(value)
+        elif name == "ttl":
+            given[name] = time_to_live(value)
     return replace(options, **given)
 
 
@@ -78,6 +85,9 @@ def _check(class_name: str, name: str, value: Any) -> None:
         valid, expected = value is None or (isinstance(value, str) and value != "" and "\0" not in value), "a text"
     elif name == "unknown":
         valid, expected = value in ("keep", "drop"), "'keep' or 'drop'"
+    elif name == "ttl":
+        valid = value is None or time_to_live(value) is not None
+        expected = f"a timedelta, or seconds above 0 up to {LONGEST}"
     else:
         return
     if not valid:

@@ -14,20 +14,19 @@ from atom.api import Constant, Event, Member, Property, ReadOnly, Signal
 from atom.catom import DefaultValue
 
 from ..errors import ModelDefinitionError
+from .expiry import EXPIRES, LONGEST, OWN_TTL
 from .names import is_key
 from .options import Options
 from .types import FieldType, ModelType, ScalarType, field_type
 
 #: Keys that documents keep for atomodm; no member may be stored under one of them.
-RESERVED_KEYS = frozenset({"_id", "__model__", "__ref__", "__py__", "__dt__", "__rev__"})
+RESERVED_KEYS = frozenset({"_id", "__model__", "__ref__", "__py__", "__dt__", "__rev__", EXPIRES, OWN_TTL})
 #: The static observer that signals edits, see `Model.__changed__`.
 TRACKER = "__changed__"
 #: What happens to references when the document they name is deleted.
 ON_DELETE = ("keep", "nullify", "cascade", "deny")
 
 _TAGS_OF_BOOL = ("store", "unique", "sparse", "primary_key", "required", "embed")
-#: Seconds after which a document can expire at most.
-_LONGEST_EXPIRY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +291,8 @@ def _expiry(tags: Mapping[str, Any], kind: FieldType, where: Mapping[str, str]) 
     if expires is None:
         return None
     seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST_EXPIRY:
-        raise ModelDefinitionError(f"tag(expires=…) takes a timedelta, or seconds from 0 to {_LONGEST_EXPIRY}", **where)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
+        raise ModelDefinitionError(f"tag(expires=…) takes a timedelta, or seconds from 0 to {LONGEST}", **where)
     if isinstance(kind, ScalarType) and not any(issubclass(type_, date) for type_ in kind.types):
         raise ModelDefinitionError("tag(expires=…) needs a member that holds a date", **where)
     return int(seconds)

@@ -39,6 +39,8 @@ class ObjectState(Atom):
     error = Value()
     #: The document's revision; compare for equality only.
     revision = Value()
+    #: When the document expires, a datetime in UTC, as it was last read or written; None for never.
+    expires = Value()
 
     _object = Value()
 

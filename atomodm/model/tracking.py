@@ -27,6 +27,8 @@ class Tracking:
         The id given by a save that did not end, so that trying again writes the same document.
     uncertain : tuple of bytes
         The documents that such saves sent: one of them may have been written all the same.
+    unfinished : tuple of objects
+        What the last save of the object was to write as well and did not, though it wrote a part.
     former_id, former_home, former_snapshot : object
         Where a deleted object was, and its document.
     assumed : dict
@@ -50,6 +52,7 @@ class Tracking:
         "reserved_id",
         "state",
         "uncertain",
+        "unfinished",
     )
 
     def __init__(self) -> None:
@@ -58,6 +61,7 @@ class Tracking:
         self.in_flight: asyncio.Future[None] | None = None
         self.reserved_id: Any = None
         self.uncertain: tuple[bytes, ...] = ()
+        self.unfinished: tuple[Any, ...] = ()
         self.former_id: Any = None
         self.former_home: Any = None
         self.former_snapshot: bytes | None = None

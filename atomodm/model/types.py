@@ -122,6 +122,14 @@ def is_model(candidate: Any) -> bool:
     return isinstance(candidate, type) and hasattr(candidate, "__atomodm_embedded__")
 
 
+def takes_none(member: Member[Any, Any]) -> bool:
+    """Whether a member may be without a value although it holds one object, or is no such member at all."""
+    inside: Any = member
+    if isinstance(member, ForwardTyped | ForwardInstance):
+        return inside.optional is not False
+    return member.validate_mode[0] not in (Validate.Instance, Validate.Typed)
+
+
 def field_type(member: Member[Any, Any], *, embed: bool = False) -> FieldType:
     """Describe what `member` may hold, resolving forward references.
 

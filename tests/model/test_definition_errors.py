@@ -32,6 +32,16 @@ def make_model(members: dict[str, Any], meta: dict[str, Any] | None = None) -> A
         ({"ordering": [1]}, "ordering"),
         ({"indexes": "name"}, "indexes"),
         ({"unknown": "forget"}, "unknown"),
+        ({"ttl": 0}, "ttl"),
+        ({"ttl": -1}, "ttl"),
+        ({"ttl": True}, "ttl"),
+        ({"ttl": "60"}, "ttl"),
+        ({"ttl": float("nan")}, "ttl"),
+        ({"ttl": float("inf")}, "ttl"),
+        ({"ttl": 2**31}, "ttl"),
+        ({"ttl": timedelta(0)}, "ttl"),
+        ({"ttl": timedelta(seconds=-1)}, "ttl"),
+        ({"ttl": timedelta.max}, "ttl"),
     ],
 )
 def test_a_meta_option_that_means_nothing_is_refused_by_name(meta: dict[str, Any], option: str) -> None:
@@ -181,6 +191,35 @@ def test_a_spec_is_computed_once_and_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         spec.by_name["name"].index = True  # type: ignore[misc]
     assert "Made" in repr(spec)
+
+
+@pytest.mark.parametrize(
+    ("given", "ttl"),
+    [
+        (3600, timedelta(hours=1)),
+        (0.25, timedelta(milliseconds=250)),
+        (timedelta(days=1), timedelta(days=1)),
+        (timedelta(microseconds=1), timedelta(milliseconds=1)),
+        (2**31 - 1, timedelta(seconds=2**31 - 1)),
+        (None, None),
+    ],
+)
+def test_a_time_to_live_is_known_to_the_millisecond(given: Any, ttl: timedelta | None) -> None:
+    assert spec_of(make_model({}, {"ttl": given})).options.ttl == ttl
+
+
+def test_only_documents_have_a_time_to_live() -> None:
+    with pytest.raises(ModelDefinitionError, match="ttl"):
+
+        class Part(JSONModel):
+            class Meta:
+                ttl = 60
+
+
+@pytest.mark.parametrize("name", ["__expires__", "__ttl__"])
+def test_no_member_is_stored_where_the_time_to_live_is(name: str) -> None:
+    with pytest.raises(ModelDefinitionError, match=name):
+        spec_of(make_model({"x": Str().tag(name=name)}))
 
 
 def test_an_embedded_model_is_no_document() -> None:
