@@ -8,6 +8,7 @@ from .contract.checking import CheckReport, Problem
 from .contract.store import Capabilities, Explanation, Store
 from .document import JSONModel, Model, NoSQLModel, save_all
 from .errors import (
+    AccessDenied,
     AtomodmError,
     AtomodmWarning,
     BackupRefused,
@@ -38,6 +39,7 @@ from .errors import (
     NotLoaded,
     ObserverError,
     OutcomeUnknown,
+    PartlyApplied,
     PrimaryKeyChanged,
     ProcessorDoesNotExist,
     RestoreError,
@@ -49,7 +51,10 @@ from .errors import (
     StoreClosed,
     StoreCorrupt,
     StoreError,
+    StoreFull,
+    StoreReadOnly,
     StoreUnavailable,
+    StoreUnsuitable,
     TokenLost,
     UnflattenProcessorDoesNotExist,
     UnsavedChangesWarning,
@@ -69,6 +74,7 @@ from .store.registry import create_store, data_stores, register_store
 
 __all__ = [
     "ALL",
+    "AccessDenied",
     "AtomodmError",
     "AtomodmWarning",
     "BackupRefused",
@@ -114,6 +120,7 @@ __all__ = [
     "ObjectState",
     "ObserverError",
     "OutcomeUnknown",
+    "PartlyApplied",
     "PrimaryKeyChanged",
     "Problem",
     "ProcessorDoesNotExist",
@@ -129,7 +136,10 @@ __all__ = [
     "StoreClosed",
     "StoreCorrupt",
     "StoreError",
+    "StoreFull",
+    "StoreReadOnly",
     "StoreUnavailable",
+    "StoreUnsuitable",
     "TokenLost",
     "UnflattenProcessorDoesNotExist",
     "UnsavedChangesWarning",

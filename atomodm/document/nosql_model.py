@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from atom.api import Value
-from pymongo.results import DeleteResult
+from pymongo.results import DeleteResult, UpdateResult
 
-from ..errors import MainModelWarning
+from ..errors import InvalidUpdate, MainModelWarning, describe_type
 from ..identity import ObjectCache
 from ..manager.manager import NoSQLModelManager
 from ..model import Model, spec_of
+from ..model.expiry import LONGEST, time_to_live
 from ..query.changes import Changes
 from ..serializer import NoSQLModelSerializer
-from ..session import OnConflict, Save, SaveResult
+from ..session import OnConflict, Save, SaveResult, expiring
 from ..session import objects as lifecycle
 from ..session.indexes import prepare_collection
 from ..session.saving import DEFAULT_TIMEOUT
+from ..session.updates import compile_update, update_object
 
 
 class NoSQLModel(Model, use_annotations=False):
@@ -96,7 +99,9 @@ class NoSQLModel(Model, use_annotations=False):
         on_conflict: OnConflict = "raise",
         timeout: float = DEFAULT_TIMEOUT,
     ) -> SaveResult:
-        """Write what changed, of this object and of new and changed objects it refers to, in one batch.
+        """Write what changed, of this object and of new and changed objects it refers to.
+
+        That is one batch where the store is atomic over all of them.
 
         Parameters
         ----------
@@ -123,11 +128,75 @@ class NoSQLModel(Model, use_annotations=False):
             Some value cannot be stored; nothing was written.
         Conflict, DuplicateKey, DeletedObject, RevisionMismatch, OutcomeUnknown
             See there. The object stays as it was, still dirty.
+        PartlyApplied
+            A store that is not atomic over all of the objects has written a part of them when one of these came up.
         """
         results = await save_all(
             [self], graph=graph, replace=replace, atomic=atomic, on_conflict=on_conflict, timeout=timeout
         )
         return results[0]
+
+    async def update(self, operators: Mapping[str, Any] | None = None, /, **values: Any) -> UpdateResult:
+        """Change the document in one atomic step in the store, whatever its revision; the object has the new values.
+
+        Many tasks and processes may update one document at a time: no change is lost. Other unsaved edits of the object
+        stay; an edit at a path that is updated is given up for what is stored there now. An object that was not
+        loaded is.
+
+        Parameters
+        ----------
+        operators : mapping, optional
+            Operators of MongoDB's language with stored names, ``{"$inc": {"age": 1}}``; their values are stored as
+            they are.
+        **values : object
+            ``name=value`` sets a member; a word after it does something else, ``age__inc=1``.
+
+        Raises
+        ------
+        InvalidUpdate
+            A name or a word is unknown, an operand makes no sense, or the document holds what the update cannot be
+            applied to. Nothing was written.
+        DoesNotExist
+            The document is gone, or the object never had one.
+        DuplicateKey, RevisionMismatch, OutcomeUnknown
+            See there. The object stays as it was.
+        """
+        spec = spec_of(type(self))
+        update = compile_update(spec, operators, values)
+        cache = self._cache()
+        await prepare_collection(cache, spec.model)
+        return await update_object(self, cache, update)
+
+    async def expire(self, seconds: float | timedelta | None) -> None:
+        """Have the document expire so long after now; nothing else is written, and edits stay as they are.
+
+        The time becomes the document's own: where ``Meta.ttl`` has saves renew it, they renew this one. See
+        ``__state__.expires``.
+
+        Parameters
+        ----------
+        seconds : float, timedelta or None
+            To the millisecond; None keeps the document for good.
+
+        Raises
+        ------
+        InvalidUpdate
+            It is no such time; at most 2,147,483,647 seconds are.
+        DoesNotExist
+            The document is gone, or the object never had one.
+        """
+        ttl = None if seconds is None else time_to_live(seconds)
+        if ttl is None and seconds is not None:
+            raise InvalidUpdate(
+                f"expire() takes None, a timedelta, or seconds above 0 up to {LONGEST}; this {describe_type(seconds)} "
+                "is none of them",
+                model=self.__model__,
+            )
+        await lifecycle.settled(self)
+        cache = self._cache()
+        await prepare_collection(cache, spec_of(type(self)).model)
+        await expiring.prepare_expiry(cache)
+        await expiring.expire(self, cache, ttl)
 
     async def delete(self) -> DeleteResult | None:
         """Delete the document; None for an object that has none.
@@ -138,6 +207,8 @@ class NoSQLModel(Model, use_annotations=False):
         ------
         DeletionRefused
             Others refer to it through a member tagged ``on_delete="deny"``.
+        PartlyApplied
+            What goes with it was deleted in part.
         """
         await lifecycle.settled(self)
         if self._id is None:
@@ -190,7 +261,7 @@ async def save_all(
     on_conflict: OnConflict = "raise",
     timeout: float = DEFAULT_TIMEOUT,
 ) -> list[SaveResult]:
-    """Save several objects, and what they refer to, in one batch.
+    """Save several objects, and what they refer to, in one batch where the store is atomic over all of them.
 
     Takes the arguments of `NoSQLModel.save` and raises what it raises.
 

@@ -8,19 +8,30 @@ from typing import Any
 import bson
 
 from ..encoding import CODEC_OPTIONS, same
-from ..model import ModelSpec
+from ..model import ModelSpec, spec_of
+from ..model.expiry import EXPIRES, OWN_TTL
+from ..model.types import FieldType, ListType, ModelType, SetType, TupleType
 from ..query.changes import Changes
 from ..serializer.instants import with_notes_of
-from ..serializer.values import MARKS
+from ..serializer.values import MARKS, in_stored_order
 
+#: What says when a document expires: writes set it, and it is nobody's change.
+_EXPIRY = (EXPIRES, OWN_TTL)
 #: More ``__ref__`` numbers of ours than a document has room for.
 _OURS = 1_000_000
 
 
 class Difference:
-    """Collects the changes from one stored form to another."""
+    """Collects the changes from one stored form to another.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    spec : ModelSpec, optional
+        The model: where it has sets, the order of elements is no difference.
+    """
+
+    def __init__(self, spec: ModelSpec | None = None) -> None:
+        self._spec = spec
         self.set: dict[str, Any] = {}
         self.unset: list[str] = []
         self.push: dict[str, list[Any]] = {}
@@ -35,7 +46,11 @@ class Difference:
             return
         if old.__class__ is dict and new.__class__ is dict and _descends(old, new):
             for key in old:
-                if key not in new and not (key == "__ref__" and _is_foreign(old[key])):
+                if (
+                    key not in new
+                    and not (key == "__ref__" and _is_foreign(old[key]))
+                    and not _is_no_note(key, old[key])
+                ):
                     self.unset.append(f"{path}.{key}")
             for key, value in new.items():
                 if key in old:
@@ -48,6 +63,9 @@ class Difference:
             self.set[path] = new
 
     def _compare_lists(self, path: str, old: list[Any], new: list[Any]) -> None:
+        is_set = self._spec is not None and len(old) == len(new) and _holds_set(self._spec, path)
+        if is_set and same(in_stored_order(old), in_stored_order(new)):
+            return
         if len(new) > len(old) and (same(old, new[: len(old)]) or all(map(_unchanged, old, new))):
             self.push[path] = new[len(old) :]
             return
@@ -127,7 +145,7 @@ def diff_members(
 def diff_documents(
     spec: ModelSpec, base: Mapping[str, Any], document: Mapping[str, Any], before: Mapping[str, Any]
 ) -> Changes:
-    """What a save changes in a stored document.
+    """What a save changes in a stored document, but for when it expires.
 
     Parameters
     ----------
@@ -140,7 +158,7 @@ def diff_documents(
     before : mapping
         Stored values that count as unchanged although `base` has others or none, see `Tracking.assumed`.
     """
-    difference = Difference()
+    difference = Difference(spec)
     kept: set[str] = set()
     for key, value in document.items():
         if key in before:
@@ -154,6 +172,8 @@ def diff_documents(
                 difference.compare(key, base[key], value)
         elif key != "__dt__" or value:
             difference.set[key] = value
+    for key in _EXPIRY:
+        difference.set.pop(key, None)
     if "__dt__" not in base and base.keys() <= document.keys():
         return difference.changes()  # nothing is gone, and nothing is there that the model does not know
     ours = {"__dt__", *spec.by_stored_name}
@@ -161,7 +181,7 @@ def diff_documents(
         ours.add("__ref__")
     for field in spec.fields:
         ours.update(field.aliases)
-    kept.update(key for key in base if key not in ours and not _drops(spec, key))
+    kept.update(key for key in base if _is_no_note(key, base[key]) or (key not in ours and not _drops(spec, key)))
     if "__dt__" in base:
         document = with_notes_of(base["__dt__"], document, kept)
         if "__dt__" in document:
@@ -170,5 +190,26 @@ def diff_documents(
     return difference.changes()
 
 
+def _is_no_note(key: str, stored: Any) -> bool:
+    """Whether a field is what updates have left of notes beside dates: nothing is gained by removing it."""
+    return key == "__dt__" and stored == {}
+
+
+def _holds_set(spec: ModelSpec, path: str) -> bool:
+    """Whether what is at a path is a set, which an update adds to at the end and a save puts in order."""
+    kind: FieldType = ModelType(spec.model, embedded=True)
+    for part in path.split("."):
+        if isinstance(kind, ListType | TupleType) and part.isdigit():
+            kind = kind.item
+        elif isinstance(kind, ModelType) and kind.embedded:
+            field = spec_of(kind.model).by_stored_name.get(part)
+            if field is None:
+                return False
+            kind = field.type
+        else:
+            return False
+    return isinstance(kind, SetType)
+
+
 def _drops(spec: ModelSpec, key: str) -> bool:
-    return spec.options.unknown == "drop" and key not in ("_id", "__model__", "__rev__")
+    return spec.options.unknown == "drop" and key not in ("_id", "__model__", "__rev__", *_EXPIRY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 from ..breathing import without_collecting
 from ..errors import WrongLoop
@@ -36,21 +36,27 @@ async def wait_for(under_way: asyncio.Future[None]) -> None:
     await asyncio.wait([under_way])
 
 
-class BeingWritten(AbstractContextManager[None]):
+class BeingWritten(AbstractContextManager[Any]):
     """Makes others wait until the block ends.
 
     Parameters
     ----------
     objects : sequence of NoSQLModel
+
+    Attributes
+    ----------
+    written : set of int
+        Ids of the objects that are done, whatever becomes of the others.
     """
 
-    __slots__ = ("_done", "_objects")
+    __slots__ = ("_done", "_objects", "written")
 
     def __init__(self, objects: Sequence[Any]) -> None:
         self._objects = objects
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.written: set[int] = set()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         with without_collecting():
             for obj in self._objects:
                 tracking = obj.__track__()
@@ -58,12 +64,13 @@ class BeingWritten(AbstractContextManager[None]):
                 if tracking.state is not None:
                     tracking.state.error = None
                     obj.__update_state__()
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             if isinstance(error, Exception):
                 for obj in self._objects:
-                    if obj.__tracking__.state is not None:
+                    if obj.__tracking__.state is not None and id(obj) not in self.written:
                         obj.__tracking__.state.error = error
         finally:
             for obj in self._objects:

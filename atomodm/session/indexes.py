@@ -12,6 +12,7 @@ from ..errors import IndexConflict, InvalidQuery, ModelDefinitionError, describe
 from ..identity import ObjectCache
 from ..model import REGISTRY, FieldSpec, ModelSpec, spec_of
 from ..query.lookups import split_name
+from .expiring import EXPIRY
 from .resolver import ModelResolver
 
 Fields = tuple[tuple[str, int], ...]
@@ -29,7 +30,7 @@ _EXISTS = (85, 86)
 
 
 def declared_indexes(spec: ModelSpec) -> list[IndexSpec]:
-    """The indexes that a model's tags and ``Meta.indexes`` declare; a reference is indexed by its id.
+    """The indexes that a model's tags, ``Meta.indexes`` and ``Meta.ttl`` declare; a reference is indexed by its id.
 
     Raises
     ------
@@ -42,6 +43,8 @@ def declared_indexes(spec: ModelSpec) -> list[IndexSpec]:
             continue
         if found.setdefault(index.name, index) != index:
             raise ModelDefinitionError(f"two different indexes are named {index.name}", model=spec.tag)
+    if spec.options.ttl is not None:
+        found[EXPIRY.name] = EXPIRY
     return list(found.values())
 
 

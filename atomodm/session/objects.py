@@ -11,7 +11,7 @@ from ..breathing import Breather
 from ..contract.operations import Batch, Delete
 from ..contract.store import Chunk
 from ..encoding import decode, encode, id_key
-from ..errors import DoesNotExist, UnsupportedOperation
+from ..errors import DoesNotExist, PartlyApplied, UnsupportedOperation
 from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded
@@ -122,20 +122,43 @@ async def settled(obj: Any) -> None:
 
 
 async def delete(objects: Sequence[Any], cache: ObjectCache) -> DeleteResult:
-    """Delete documents of one store in one batch, with what ``on_delete`` says of references to them."""
+    """Delete documents of one store, with what ``on_delete`` says of references to them.
+
+    That is one batch where the store is atomic over all of it. Otherwise documents go before those they refer to.
+
+    Raises
+    ------
+    PartlyApplied
+        A part was deleted, and then something failed.
+    """
     while True:
-        operations, deleted = await consequences(objects, cache)
-        under_way = write_under_way(deleted)
+        deletion = await consequences(objects, cache)
+        steps = await deletion.steps(cache.store)
+        under_way = write_under_way(deletion.deleted)
         if under_way is None:
             break
         await wait_for(under_way)
-    with BeingWritten(deleted):
-        outcome = await cache.store.write(Batch(operations))
-        for obj in deleted:
-            mark_deleted(obj)
-    removed = sum(
-        existed for operation, existed in zip(operations, outcome.existed, strict=True) if isinstance(operation, Delete)
-    )
+    removed = 0
+    done: dict[int, Any] = {}
+    with BeingWritten(deletion.deleted) as being_written:
+        for position, step in enumerate(steps):
+            operations = [deletion.operations[number] for number in step]
+            try:
+                outcome = await cache.store.write(Batch(operations))
+            except Exception as error:
+                if not position:
+                    raise
+                left = [obj for obj in deletion.deleted if id(obj) not in done]
+                raise PartlyApplied(error, applied=list(done.values()), unapplied=left) from error
+            for obj in [obj for number in step for obj in deletion.objects[number]]:
+                mark_deleted(obj)
+                done[id(obj)] = obj
+                being_written.written.add(id(obj))
+            removed += sum(
+                existed
+                for operation, existed in zip(operations, outcome.existed, strict=True)
+                if isinstance(operation, Delete)
+            )
     return DeleteResult({"n": removed, "ok": 1.0}, True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -46,6 +46,16 @@ class Write:
         The stored form; None for a patch.
     changes : Changes
         What differs from the base; empty where the whole document is written.
+    base : bytes or None
+        The document that `changes` were computed from.
+    revision : int or None
+        Its revision.
+    references : sequence of NoSQLModel
+        The objects that the whole document refers to.
+    later : frozenset of str
+        Stored names of fields that are left out for now, see `link`.
+    link : Write or None
+        The write of these fields, once what they refer to is there. Its revision is the one that this write gives.
     """
 
     obj: Any
@@ -54,6 +64,21 @@ class Write:
     id: Any
     data: bytes | None
     changes: Changes
+    base: bytes | None = None
+    revision: int | None = None
+    references: Sequence[Any] = ()
+    later: frozenset[str] = frozenset()
+    link: Write | None = None
+
+    @property
+    def creates(self) -> bool:
+        """Whether there may be no document before, so that nothing should refer to it yet."""
+        if self.kind is WriteKind.REPLACE:
+            # What is replaced is there, unless somebody else deleted it.
+            tracking = self.obj.__tracking__
+            state = None if tracking is None else tracking.state
+            return self.obj.__home__ is None or (state is not None and state.stale)
+        return self.kind is WriteKind.INSERT
 
     def operation(self) -> Operation:
         """What is asked of the store."""
@@ -65,12 +90,16 @@ class Write:
             return Insert(collection, self.id, self.data)
         if self.kind is WriteKind.REPLACE:
             return Replace(collection, self.id, self.data)
-        return Update(collection, self.id, self.obj.__revision__, self.changes, self.data, self.obj.__snapshot__)
+        assert self.revision is not None
+        assert self.base is not None
+        return Update(collection, self.id, self.revision, self.changes, self.data, self.base)
 
     def describe(self) -> str:
         """One line for people: what happens to which document, without values."""
         whole = self.kind in (WriteKind.INSERT, WriteKind.REPLACE)
         paths = "all fields" if whole else ", ".join(self.changes.paths())
+        if self.later:
+            paths += f" but {', '.join(sorted(self.later))}"
         return f"{self.kind.value} {self.cache.collection} {type(self.id).__name__}: {paths or 'nothing'}"
 
 
@@ -102,8 +131,14 @@ class Planner:
         self._roots: set[int] = set()
         self._caches: dict[type, ObjectCache] = {}
 
-    def plan(self, roots: Iterable[Any]) -> list[Write]:
+    def plan(self, roots: Iterable[Any], unfinished: Iterable[Any] = ()) -> list[Write]:
         """Snapshot `roots`, and what must be written with them, in the order in which they are met.
+
+        Parameters
+        ----------
+        roots : iterable of NoSQLModel
+        unfinished : iterable of NoSQLModel
+            What an earlier try left to do: what led to it may be written, and would end the walk now.
 
         Raises
         ------
@@ -115,9 +150,15 @@ class Planner:
         waiting = list(dict.fromkeys(roots))
         self._roots = {id(obj) for obj in waiting}
         seen = set(self._roots)
+        for other in unfinished:
+            if id(other) not in seen and _must_be_written(other):
+                seen.add(id(other))
+                waiting.append(other)
         writes: list[Write] = []
         for obj in waiting:  # grows while it is walked
-            writes.append(self._write(obj))
+            write = self._write(obj)
+            write.references = self._scope.references or ()
+            writes.append(write)
             if not self._graph:
                 continue
             for other in self._scope.references:
@@ -159,10 +200,10 @@ class Planner:
         if changes:
             # The whole new document: what is stored, unknown fields included, with the changes.
             whole = data if base is None else encode(changes.apply(base))
-            return Write(obj, WriteKind.UPDATE, cache, _id, whole, changes)
+            return Write(obj, WriteKind.UPDATE, cache, _id, whole, changes, obj.__snapshot__, obj.__revision__)
         # The store refuses an update at a revision that is not known, and the object meets what is stored.
         kind = WriteKind.UPDATE if obj.__revision__ == UNVERIFIED else WriteKind.NOTHING
-        return Write(obj, kind, cache, _id, obj.__snapshot__, changes)
+        return Write(obj, kind, cache, _id, obj.__snapshot__, changes, obj.__snapshot__, obj.__revision__)
 
     def _write_new(self, obj: Any) -> Write:
         tracking = obj.__track__()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import InvalidQuery, describe_type
 from ..model import FieldSpec, Model, ModelSpec, spec_of
+from ..model.expiry import EXPIRES
 from ..model.types import (
     ANY,
     AnyType,
@@ -30,6 +31,8 @@ from ..serializer.identifiers import document_id
 from ..serializer.instants import as_date
 from ..serializer.values import flatten_any, in_stored_order
 
+#: When a document expires, as lookups name it.
+_EXPIRES = "_expires"
 _ARRAYS = (ListType, SetType, TupleType, FixedTupleType)
 
 
@@ -65,6 +68,8 @@ class ModelResolver:
         if first in ("_id", "pk"):
             key = self._spec.primary_key
             return self._inside("_id", key.type if key is not None else ANY, rest, is_id=True)
+        if first == _EXPIRES and first not in self._spec.by_name and not self._spec.embedded:
+            return self._inside(EXPIRES, ScalarType((datetime,)), rest)
         field = self._field(self._spec, first, "")
         return self._inside(field.stored_name, field.type, rest)
 

@@ -11,16 +11,37 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{name}"
-        for name in ("caching", "graphs", "indexing", "interrupting", "loading", "querying", "saving")
+        for name in (
+            "caching",
+            "expiring",
+            "graphs",
+            "indexing",
+            "interrupting",
+            "league",
+            "loading",
+            "own_times",
+            "partial",
+            "passing",
+            "querying",
+            "renewing",
+            "saving",
+            "updated_values",
+            "updating",
+            "updating_many",
+        )
     )
 )
 
 from .caching import IdentityContract, ScopeContract, StoreUseContract  # noqa: E402
+from .expiring import TimeToLiveContract  # noqa: E402
 from .graphs import GraphContract, RequestContract  # noqa: E402
 from .indexing import DeclaredIndexContract  # noqa: E402
 from .interrupting import InterruptionContract  # noqa: E402
 from .loading import DepthContract, MeetingContract, SharedFetchContract, UnloadedContract  # noqa: E402
+from .own_times import OwnTimeContract  # noqa: E402
+from .partial import PartialDeleteContract, PartialSaveContract  # noqa: E402
 from .querying import CollectionUseContract, LookupContract, PolymorphismContract, QueryContract  # noqa: E402
+from .renewing import RenewalContract  # noqa: E402
 from .saving import (  # noqa: E402
     ConcurrentSaveContract,
     ConflictContract,
@@ -29,10 +50,14 @@ from .saving import (  # noqa: E402
     PrimaryKeyContract,
     WalkContract,
 )
+from .updated_values import UpdateRefusalContract, UpdateWordContract  # noqa: E402
+from .updating import ObjectUpdateContract  # noqa: E402
+from .updating_many import ConcurrentUpdateContract, QueryUpdateContract, UpdateExpiryContract  # noqa: E402
 
 __all__ = [
     "CollectionUseContract",
     "ConcurrentSaveContract",
+    "ConcurrentUpdateContract",
     "ConflictContract",
     "DeclaredIndexContract",
     "DeletedObjectContract",
@@ -44,14 +69,24 @@ __all__ = [
     "LookupContract",
     "MeetingContract",
     "ObjectContract",
+    "ObjectUpdateContract",
+    "OwnTimeContract",
+    "PartialDeleteContract",
+    "PartialSaveContract",
     "PolymorphismContract",
     "PrimaryKeyContract",
     "QueryContract",
+    "QueryUpdateContract",
+    "RenewalContract",
     "RequestContract",
     "ScopeContract",
     "SharedFetchContract",
     "StoreUseContract",
+    "TimeToLiveContract",
     "UnloadedContract",
+    "UpdateExpiryContract",
+    "UpdateRefusalContract",
+    "UpdateWordContract",
     "WalkContract",
 ]
 
@@ -59,6 +94,7 @@ __all__ = [
 class ObjectContract(
     CollectionUseContract,
     ConcurrentSaveContract,
+    ConcurrentUpdateContract,
     ConflictContract,
     DeclaredIndexContract,
     DeletedObjectContract,
@@ -69,14 +105,24 @@ class ObjectContract(
     InterruptionContract,
     LookupContract,
     MeetingContract,
+    ObjectUpdateContract,
+    OwnTimeContract,
+    PartialDeleteContract,
+    PartialSaveContract,
     PolymorphismContract,
     PrimaryKeyContract,
     QueryContract,
+    QueryUpdateContract,
+    RenewalContract,
     RequestContract,
     ScopeContract,
     SharedFetchContract,
     StoreUseContract,
+    TimeToLiveContract,
     UnloadedContract,
+    UpdateExpiryContract,
+    UpdateRefusalContract,
+    UpdateWordContract,
     WalkContract,
 ):
     """Everything that objects must do."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ... import NoSQLModel, Store
 from ...contract.operations import Batch, Delete, Insert, Operation, Patch
+from ...contract.store import Atomicity
 from ...encoding import decode, encode
 from ...identity import PROCESS_SCOPE
 from ...model import spec_of
@@ -56,7 +57,19 @@ class Elsewhere:
         await self._write(*(Delete(spec_of(type(obj)).collection, obj._id) for obj in objects))
 
     async def _write(self, *operations: Operation) -> None:
-        await self._store.write(Batch(operations))
+        for operation in operations:  # a store may be atomic over one document only
+            await self._store.write(Batch([operation]))
+
+
+def batches_for(store: Store, *objects: Any) -> int:
+    """How many batches it takes to write the documents of objects, where no references form a cycle."""
+    match store.capabilities.atomic:
+        case Atomicity.STORE:
+            return 1
+        case Atomicity.COLLECTION:
+            return len({spec_of(type(obj)).collection for obj in objects})
+        case Atomicity.DOCUMENT:
+            return len(objects)
 
 
 def forget_all(store: Store, *models: type[NoSQLModel]) -> None:
