@@ -1,10 +1,13 @@
 """What stores promise, and what they are asked: the agreement between stores and everything above them."""
 
+from .capabilities import Atomicity, Capabilities
 from .checking import CheckReport, Problem
 from .collection import Collection, CommandCursor, Cursor
+from .finding import Chunk, Explanation, Find
+from .indexes import IndexSpec, Progress
 from .log import ChangeEntry, ChangeKind, ChangePage, Position
 from .operations import Batch, Delete, Insert, Operation, Outcome, Patch, Replace, Update
-from .store import Atomicity, Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
+from .store import Store
 from .updates import Besides, Held, UpdatedDocument, UpdateOutcome
 
 __all__ = [

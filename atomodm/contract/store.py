@@ -4,174 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from enum import Enum
 from os import PathLike
 from typing import Any
 
 from ..errors import StoreClosed, UnsupportedOperation, WrongLoop
 from ..query.nodes import ALL, Node
 from ..query.updates import UpdateOperators
+from .capabilities import Atomicity, Capabilities
 from .checking import CheckReport
 from .collection import Collection
+from .finding import Chunk, Explanation, Find
+from .indexes import IndexSpec, Progress
 from .log import ChangePage, Position
 from .operations import Batch, Outcome
 from .updates import Besides, Held, UpdateOutcome
-
-
-class Atomicity(Enum):
-    """The widest set of documents that one batch changes together or not at all."""
-
-    DOCUMENT = "document"
-    COLLECTION = "collection"
-    STORE = "store"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a store can do; an operation it lacks raises `UnsupportedOperation`.
-
-    Attributes
-    ----------
-    atomic : Atomicity
-        What a batch is atomic over; one that goes beyond is refused.
-    durable : bool
-        Documents outlive the process.
-    shared : bool
-        Other processes may open the same data.
-    change_log : bool
-        `Store.changes` works.
-    check, backup, vacuum, rename : bool
-        These methods of `Store` work.
-    max_batch : int or None
-        Documents in one batch.
-    max_batch_bytes : int or None
-        Bytes of documents in one batch.
-    """
-
-    atomic: Atomicity
-    durable: bool
-    shared: bool
-    change_log: bool
-    max_batch: int | None = None
-    max_batch_bytes: int | None = None
-    check: bool = False
-    backup: bool = False
-    vacuum: bool = False
-    rename: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some documents of an answer: revisions and BSON bytes, position by position."""
-
-    revisions: Sequence[int]
-    documents: Sequence[bytes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Find:
-    """A question to one collection.
-
-    Attributes
-    ----------
-    filter : Node
-        Which documents.
-    sort : sequence of (str, int)
-        Stored paths and directions, 1 or -1; documents that tie come in the order of their ids.
-    skip, limit : int, int or None
-        Which part of the answer.
-    batch_size : int or None
-        Documents in a `Chunk`; None lets the store choose, which begins with few and gives more at a time later.
-    hint : str or None
-        The name of the index to scan, ``"_id_"`` for the order of ids; None lets the store choose. As on a MongoDB
-        server, a sparse or partial index is scanned even when it lacks documents that match, which are then not found.
-    """
-
-    filter: Node = ALL
-    sort: Sequence[tuple[str, int]] = ()
-    skip: int = 0
-    limit: int | None = None
-    batch_size: int | None = None
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexSpec:
-    """An index over one stored path or several.
-
-    Attributes
-    ----------
-    name : str
-        Unique in its collection, by default as MongoDB names it, ``"age_1"``.
-    fields : sequence of (str, int)
-        Stored paths and directions.
-    unique : bool
-        Two documents may not have equal values there.
-    sparse : bool
-        Documents that lack all of the paths have no entry, so that several may lack them although `unique`.
-    partial : mapping or None
-        A filter in MongoDB's language; documents that do not match it have no entry.
-    expire_after : int or None
-        Seconds after the date at the path, the only one, when a document is gone: it is never given out again, and
-        removed some time later. Of an array the earliest date counts; what has no date stays.
-    """
-
-    name: str
-    fields: Sequence[tuple[str, int]]
-    unique: bool = False
-    sparse: bool = False
-    partial: Mapping[str, Any] | None = None
-    expire_after: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """How a find was answered: the numbers are those of a real run.
-
-    Attributes
-    ----------
-    collection : str
-    index : str or None
-        The index that was scanned; None for a scan of the whole collection. Of several the names, with commas.
-    bounds : str
-        The scanned part of the index, readable; field values are shown because the asker supplied them.
-    sorted_by_index : bool
-        The order came from the index and not from sorting.
-    scanned : int
-        Index entries, or documents where there is no index, that were looked at.
-    fetched : int
-        Documents that were read.
-    returned : int
-        Documents in the answer.
-    residual : str or None
-        What was left to the evaluator on each document.
-    access : str
-        How it was got at: by a ``"scan"``, a ``"lookup"`` of ids, an ``"intersection"`` of scans, a ``"union"`` of them
-        one after the other, or a ``"merge"`` of scans that are each in the order asked for.
-    backward : bool
-        The scan went from the highest key to the lowest.
-    parts : tuple of Explanation
-        Those of a union, a merge or an intersection.
-    """
-
-    collection: str
-    index: str | None
-    bounds: str
-    sorted_by_index: bool
-    scanned: int
-    fetched: int
-    returned: int
-    residual: str | None
-    access: str = "scan"
-    backward: bool = False
-    parts: tuple[Explanation, ...] = ()
-
-
-#: Called with documents done and documents in all while an index is built.
-Progress = Callable[[int, int], None]
 
 
 class Store(ABC):

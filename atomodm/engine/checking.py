@@ -7,7 +7,7 @@ from typing import Any
 
 from ..breathing import Breather
 from ..contract.checking import CheckReport, Problem
-from ..contract.store import Progress
+from ..contract.indexes import Progress
 from ..errors import StoreCorrupt, ValueNotStorable
 from ..query.keys import encode_key
 from ..query.ranges import EVERYTHING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..contract.store import Atomicity
+from ..contract.capabilities import Atomicity
 from ..errors import NamespaceConflict, StaleCatalogue
 from ..query.server_codes import ServerCode
 from .driver import Applied, CollectionChanges, CollectionState, Commit, Driver, LogEntry

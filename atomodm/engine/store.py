@@ -8,10 +8,13 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
+from ..contract.capabilities import Capabilities
 from ..contract.checking import CheckReport
+from ..contract.finding import Chunk, Explanation, Find
+from ..contract.indexes import IndexSpec, Progress
 from ..contract.log import ChangePage, Position
 from ..contract.operations import Batch, Outcome
-from ..contract.store import Capabilities, Chunk, Explanation, Find, IndexSpec, Progress, Store
+from ..contract.store import Store
 from ..contract.updates import Besides, Held, UpdateOutcome
 from ..encoding import decode_all
 from ..errors import BatchTooLarge, DuplicateKey, StaleCatalogue

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from bson import Int64, ObjectId
 
-from ..contract.store import Explanation, Find
+from ..contract.finding import Explanation, Find
 from ..errors import DoesNotExist, InvalidQuery, MultipleObjectsReturned, describe_type
 from ..query.lookups import Resolver, compile_lookup, split_name
 from ..query.nodes import ALL, Compare, Node, Operator, conjunction, negation

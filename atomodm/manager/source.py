@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from ..contract.store import Explanation, Find, Store
+from ..contract.finding import Explanation, Find
+from ..contract.store import Store
 from ..identity import ObjectCache, current_scope
 from ..model import REGISTRY, Model, spec_of
 from ..query.nodes import ALL, In, Node

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..breathing import Breather
-from ..contract.store import IndexSpec, Store
+from ..contract.indexes import IndexSpec
+from ..contract.store import Store
 from ..encoding import decode, encode, id_key, same
 from ..model import spec_of
 from ..model.types import takes_none

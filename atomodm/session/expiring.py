@@ -11,8 +11,8 @@ from typing import Any, Final
 from bson import Int64
 
 from ..breathing import Breather
+from ..contract.indexes import IndexSpec
 from ..contract.operations import Batch, Update
-from ..contract.store import IndexSpec
 from ..encoding import decode, encode, id_key
 from ..errors import DoesNotExist, RevisionMismatch
 from ..identity import UNVERIFIED, ObjectCache

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..breathing import Breather
 from ..concurrency import together
-from ..contract.store import Chunk
+from ..contract.finding import Chunk
 from ..contract.updates import UpdatedDocument
 from ..encoding import decode, decode_all, id_key
 from ..identity import ObjectCache

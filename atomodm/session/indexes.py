@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pymongo import IndexModel
 
-from ..contract.store import IndexSpec
+from ..contract.indexes import IndexSpec
 from ..errors import IndexConflict, InvalidQuery, ModelDefinitionError, describe_type
 from ..identity import ObjectCache
 from ..model import REGISTRY, FieldSpec, ModelSpec, spec_of

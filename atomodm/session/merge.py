@@ -16,7 +16,6 @@ from ..query.changes import Changes, overlap
 from ..serializer.values import in_stored_order
 from .diff import diff_documents
 
-
 #: The key of a document that stands for itself where an object in it refers back to it; a state always has it.
 _NUMBER = "__ref__"
 

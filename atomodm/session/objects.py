@@ -8,8 +8,8 @@ from typing import Any
 from pymongo.results import DeleteResult
 
 from ..breathing import Breather
+from ..contract.finding import Chunk
 from ..contract.operations import Batch, Delete
-from ..contract.store import Chunk
 from ..encoding import decode, encode, id_key
 from ..errors import DoesNotExist, PartlyApplied, UnsupportedOperation
 from ..identity import UNVERIFIED, ObjectCache

@@ -6,8 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..contract.capabilities import Atomicity
+from ..contract.finding import Find
 from ..contract.operations import Delete, Operation, Patch
-from ..contract.store import Atomicity, Find, Store
+from ..contract.store import Store
 from ..encoding import decode, id_key
 from ..errors import BatchTooLarge, DeletionRefused
 from ..identity import UNVERIFIED, ObjectCache

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..breathing import Breather
-from ..contract.store import Atomicity, Store
+from ..contract.capabilities import Atomicity
+from ..contract.store import Store
 from ..errors import BatchTooLarge, UnsupportedOperation
 from ..identity import ObjectCache
 from .closing import Closing

@@ -12,8 +12,8 @@ from pymongo import DeleteMany, DeleteOne, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from atomodm import DuplicateKey, NoSQLModel, Store, UnsupportedOperation
+from atomodm.contract.finding import Chunk
 from atomodm.contract.operations import Batch, Delete
-from atomodm.contract.store import Chunk
 from atomodm.engine.collection import EngineCollection
 from atomodm.store.registry import create_store
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
 from bson import ObjectId
 
-from atomodm.contract.store import Explanation, Find
+from atomodm.contract.finding import Explanation, Find
 from atomodm.errors import InvalidQuery, ValueNotStorable
 from atomodm.query.evaluator import compile_filter
 from atomodm.query.lookups import LOOKUPS, Resolved
@@ -68,6 +68,7 @@ class PeopleSource:
         self.open_cursors = 0
         self.given = 0
         self.finds: list[tuple[Find, int | None]] = []
+        self.updates: list[tuple[Mapping[str, Any] | None, Mapping[str, Any]]] = []
 
     def _answer(self, find: Find) -> list[Document]:
         matches = compile_filter(find.filter)
@@ -107,6 +108,10 @@ class PeopleSource:
             returned=len(answer),
             residual=None,
         )
+
+    async def update(self, filter: Node, operators: Mapping[str, Any] | None, values: Mapping[str, Any]) -> int:
+        self.updates.append((operators, values))
+        return await self.count(filter)
 
 
 def ids(documents: Sequence[Document]) -> list[int | ObjectId]:

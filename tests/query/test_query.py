@@ -190,6 +190,8 @@ async def test_a_sliced_query_cannot_be_narrowed_or_reordered(people: Query[Docu
     for build in builds:
         with pytest.raises(InvalidQuery, match="before slicing"):
             build()
+    with pytest.raises(InvalidQuery):
+        await query.update(age=1)
     with pytest.raises(InvalidQuery, match="last comes before slicing"):
         await query.last()
     with pytest.raises(InvalidQuery, match="filter comes before slicing"):
@@ -206,6 +208,14 @@ async def test_get_gives_the_one_object(people: Query[Document], source: PeopleS
     with pytest.raises(MultipleObjectsReturned, match="Person"):
         await people.get()
     assert source.finds[-1][0].limit == 2
+
+
+async def test_update_takes_operators_of_the_store_or_names_of_the_model(
+    people: Query[Document], source: PeopleSource
+) -> None:
+    assert await people.filter(name="Bob").update(age__inc=1) == 1
+    assert await people.update({"$inc": {"age": 1}}) == await people.count()
+    assert source.updates == [(None, {"age__inc": 1}), ({"$inc": {"age": 1}}, {})]
 
 
 async def test_what_needs_no_order_asks_for_none(source: PeopleSource) -> None:

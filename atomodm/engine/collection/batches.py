@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...contract.capabilities import Atomicity
 from ...contract.operations import Delete, Insert, Update
-from ...contract.store import Atomicity, Store
+from ...contract.store import Store
 from ...errors import BatchTooLarge, DuplicateKey, InvalidIndexKey
 from ..writing.unmoved import write_unmoved
 

@@ -12,8 +12,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import InvalidOperation
 
 from ...breathing import Breather
+from ...contract.indexes import IndexSpec
 from ...contract.operations import Insert
-from ...contract.store import IndexSpec
 from ...errors import AtomodmError, InvalidQuery, describe_type
 from .arguments import check_replacement, check_update, refuse
 from .batches import write_batches

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 from pymongo import CursorType
 from pymongo.errors import InvalidOperation
 
-from ...contract.store import Find
+from ...contract.finding import Find
 from ...encoding import decode_all
 from ...errors import InvalidQuery, describe_type
 from ...query.projection import compile_projection

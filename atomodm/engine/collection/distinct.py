@@ -6,7 +6,8 @@ from contextlib import aclosing
 from typing import Any
 
 from ...breathing import Breather
-from ...contract.store import Find, Store
+from ...contract.finding import Find
+from ...contract.store import Store
 from ...encoding import decode_all
 from ...query.keys import encode_key
 from ...query.paths import MISSING, Whole, compile_path

@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo import IndexModel
 
-from ...contract.store import IndexSpec
+from ...contract.indexes import IndexSpec
 from ...errors import InvalidQuery, UnsupportedOperation, describe_type
 from ...query.server_codes import ServerCode
 

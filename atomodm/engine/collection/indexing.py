@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import IndexModel
 
-from ...contract.store import IndexSpec
+from ...contract.indexes import IndexSpec
 from ...errors import InvalidQuery, describe_type
 from ...query.nodes import ALL
 from .arguments import check_list, refuse

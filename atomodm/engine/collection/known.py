@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...contract.indexes import IndexSpec
 from ...contract.operations import Insert
-from ...contract.store import IndexSpec
 from ...errors import InvalidQuery
 from ...query.keys import encode_key
 from ...query.paths import MISSING

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...breathing import Breather
+from ...contract.finding import Find
 from ...contract.operations import Delete, Update
-from ...contract.store import Find
 from ...encoding import decode_all
 from ...errors import InvalidUpdate
 from ...query.keys import encode_key

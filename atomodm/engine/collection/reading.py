@@ -7,7 +7,7 @@ from typing import Any
 
 from pymongo.errors import ConfigurationError
 
-from ...contract.store import Find
+from ...contract.finding import Find
 from ...errors import InvalidQuery, describe_type
 from ...query.nodes import ALL
 from .arguments import check_integer, index_name, read_filter, read_hint, refuse

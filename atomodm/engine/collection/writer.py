@@ -7,8 +7,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from ...contract.finding import Find
 from ...contract.operations import Batch, Delete, Insert
-from ...contract.store import Find, Store
+from ...contract.store import Store
 from ...encoding import decode
 from ...errors import InvalidIndexKey, InvalidUpdate, RevisionMismatch
 from ...query.keys import encode_key

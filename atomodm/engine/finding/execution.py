@@ -8,7 +8,7 @@ from itertools import islice
 
 from ...breathing import Breather
 from ...concurrency import AT_A_TIME
-from ...contract.store import Chunk, Find
+from ...contract.finding import Chunk, Find
 from ...encoding import decode_all
 from ...errors import StaleCatalogue
 from ...query.sorting import sort_key

@@ -7,7 +7,7 @@ from itertools import islice
 
 from ...breathing import Breather
 from ...concurrency import Ahead
-from ...contract.store import Chunk, Find
+from ...contract.finding import Chunk, Find
 from ...encoding import decode
 from ...query.evaluator import compile_filter
 from ...query.nodes import Node

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from ...contract.store import Chunk, Explanation, Find
+from ...contract.finding import Chunk, Explanation, Find
 from ...errors import InvalidQuery, StaleCatalogue
 from ...query.nodes import All, Node, conjunction, describe, negation
 from ..driver import Driver

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...concurrency import AT_A_TIME
-from ...contract.store import Find
+from ...contract.finding import Find
 from ..planning.plan import Part, Plan
 
 #: Documents of one page at most; a page is held in memory.

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...breathing import Breather
 from ...concurrency import Ahead
-from ...contract.store import IndexSpec, Progress
+from ...contract.indexes import IndexSpec, Progress
 from ...encoding import decode_all
 from ...errors import BatchTooLarge, InvalidIndexKey, StaleCatalogue
 from ...query.ranges import EVERYTHING

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...contract.store import IndexSpec
+from ...contract.indexes import IndexSpec
 from ...encoding import decode, encode
 from ...errors import SchemaTooNew, StoreCorrupt
 from ...query.filters import parse_filter

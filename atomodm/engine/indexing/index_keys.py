@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...contract.store import IndexSpec
+from ...contract.indexes import IndexSpec
 from ...errors import InvalidIndexKey
 from ...query.document_keys import ParallelArrays, compile_composite, directed, index_keys
 from ...query.evaluator import compile_filter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...contract.store import IndexSpec
+from ...contract.indexes import IndexSpec
 from ...encoding import encode, read_back
 from ...errors import IndexConflict, InvalidQuery, UnsupportedOperation, describe_type
 from ...query.filters import parse_filter

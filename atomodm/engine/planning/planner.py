@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from ...contract.store import Find
+from ...contract.finding import Find
 from ...errors import InvalidQuery
 from ...query.bounds import bounds
 from ...query.nodes import ALL, And, Node, Nothing, Or, conjunction

@@ -9,7 +9,7 @@ from typing import Any
 
 from pymongo.results import UpdateResult
 
-from ...contract.store import Chunk
+from ...contract.finding import Chunk
 from ...contract.updates import Besides, Held, UpdatedDocument, UpdateOutcome
 from ...encoding import decode, id_key
 from ...errors import AtomodmError, DoesNotExist, OutcomeUnknown, StoreError

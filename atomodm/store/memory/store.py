@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Self, TypeVar
 
 from ...breathing import Breather
+from ...contract.capabilities import Atomicity, Capabilities
 from ...contract.log import Position
-from ...contract.store import Atomicity, Capabilities
 from ...engine.driver import Applied, CollectionState, Commit, Driver, IndexRef, LogPage, Page, Place, Row
 from ...engine.expiry import INTERVAL as EXPIRE_INTERVAL
 from ...engine.store import LOG_SIZE, EngineStore

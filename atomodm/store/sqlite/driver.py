@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from ...contract.indexes import Progress
 from ...contract.log import Position
-from ...contract.store import Progress
 from ...engine.driver import (
     Applied,
     CollectionState,

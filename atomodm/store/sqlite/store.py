@@ -10,7 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
-from ...contract.store import Atomicity, Capabilities, Progress
+from ...contract.capabilities import Atomicity, Capabilities
+from ...contract.indexes import Progress
 from ...engine.expiry import INTERVAL as EXPIRE_INTERVAL
 from ...engine.store import LOG_SIZE, EngineStore
 from ...errors import InvalidURL

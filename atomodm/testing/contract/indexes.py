@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
 
-from ...contract import Batch, Delete, Find, IndexSpec, Operation, Patch, Replace
+from ...contract import Batch, Chunk, Delete, Find, IndexSpec, Operation, Patch, Replace
 from ...encoding import decode_all, encode
 from ...errors import DuplicateKey, IndexConflict, StaleCatalogue
 from ...query.changes import Changes
@@ -24,6 +25,11 @@ SPARSE = IndexSpec(name="name_1", fields=[("name", 1)], unique=True, sparse=True
 def named(name: Any) -> Compare:
     """The condition that a document has this name."""
     return Compare("name", Operator.EQ, name)
+
+
+async def _check_each(chunks: AsyncIterator[Chunk], is_right: Callable[[dict[str, Any]], bool]) -> None:
+    async for chunk in chunks:
+        assert all(map(is_right, decode_all(chunk.documents)))
 
 
 class IndexContract:
@@ -323,8 +329,7 @@ class IndexContract:
             await insert_all(other, "people", [{"_id": number, "age": number} for number in range(50)])
             # What was read before may still be given, and nothing else.
             with pytest.raises(StaleCatalogue):
-                async for chunk in chunks:
-                    assert all("name" in document for document in decode_all(chunk.documents))
+                await _check_each(chunks, lambda document: "name" in document)
 
     async def test_dropping_a_collection_takes_its_indexes_along(self, stores: Stores) -> None:
         store, other = await stores.open(), await stores.open()

@@ -8,7 +8,7 @@ from typing import Any
 from atom.api import ForwardInstance, Instance, Int, List, Str
 
 from ... import NoSQLModel, Store
-from ...contract.store import Find
+from ...contract.finding import Find
 from ...encoding import decode, encode, id_key
 from ...model import spec_of
 

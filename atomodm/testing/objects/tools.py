@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from ... import NoSQLModel, Store
+from ...contract.capabilities import Atomicity
 from ...contract.operations import Batch, Delete, Insert, Operation, Patch
-from ...contract.store import Atomicity
 from ...encoding import decode, encode
 from ...identity import PROCESS_SCOPE
 from ...model import spec_of
