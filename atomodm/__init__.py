@@ -4,8 +4,10 @@ Declare a model with typed atom members, `connect` to a database, and `save`: ed
 are stored and restored, and a document is one object.
 """
 
+from .contract.capabilities import Capabilities
 from .contract.checking import CheckReport, Problem
-from .contract.store import Capabilities, Explanation, Store
+from .contract.finding import Explanation
+from .contract.store import Store
 from .document import JSONModel, Model, NoSQLModel, save_all
 from .errors import (
     AccessDenied,

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ..contract.store import Store
-from ..errors import DriverMissing, InvalidURL
+from ..errors import DriverMissing, InvalidURL, UnsupportedHandle
 from .urls import redact
 
-__all__ = ["StoreLoader", "create_store", "data_stores", "redact", "register_store"]
+__all__ = ["StoreLoader", "create_store", "data_stores", "redact", "register_store", "store_of_client"]
 
 
 class StoreClass(Protocol):
-    """What a registered class must have."""
+    """What a registered class must have; one for clients has `from_client` too."""
 
     def from_url(self, url: str) -> Store:
         """Make a store, not yet opened; a class method.
@@ -26,6 +26,15 @@ class StoreClass(Protocol):
         ------
         InvalidURL
             The URL says nothing that the store understands.
+        """
+
+    def from_client(self, client: Any) -> Store:
+        """Make the store that a client of a database's own library is set up for; a class method.
+
+        Raises
+        ------
+        UnsupportedHandle
+            The client is of another kind.
         """
 
 
@@ -67,8 +76,25 @@ _LOADERS: dict[str, StoreLoader] = {
     for loader in (
         StoreLoader("memory", "atomodm.store.memory:MemoryStore"),
         StoreLoader("sqlite", "atomodm.store.sqlite:SQLiteStore"),
+        *(
+            StoreLoader(scheme, "atomodm.store.redis:RedisStore", "redis")
+            for scheme in (
+                "redis",
+                "rediss",
+                "unix",
+                "redis+unix",
+                "redis+cluster",
+                "rediss+cluster",
+                "redis+sentinel",
+                "rediss+sentinel",
+                "redis+local",
+            )
+        ),
     )
 }
+
+# Clients of databases' own libraries: the first part of their module's name, and the scheme whose store takes them.
+_CLIENTS: Mapping[str, str] = {"redis": "redis"}
 
 #: The registered schemes; change them with `register_store`.
 data_stores: Mapping[str, StoreLoader] = MappingProxyType(_LOADERS)
@@ -107,8 +133,8 @@ def create_store(url: str) -> Store:
     Parameters
     ----------
     url : str
-        ``memory://``, ``memory://name``, ``sqlite:///relative/file.db``, ``sqlite:////absolute/file.db``, or one with a
-        scheme that `register_store` added.
+        ``memory://``, ``memory://name``, ``sqlite:///relative/file.db``, ``sqlite:////absolute/file.db``,
+        ``redis://host:6379/0`` and the other URLs of Redis, or one with a scheme that `register_store` added.
 
     Returns
     -------
@@ -129,3 +155,31 @@ def create_store(url: str) -> Store:
         known = ", ".join(f"{name}://" for name in sorted(_LOADERS))
         raise InvalidURL(f"no store is registered for this URL; registered are: {known}", store=redact(url))
     return loader.load().from_url(url)
+
+
+def store_of_client(client: Any) -> Store:
+    """Make the store that a client of a database's own library is set up for, not yet opened.
+
+    Parameters
+    ----------
+    client : object
+        A ``redis.asyncio.Redis`` or ``RedisCluster``. It is never closed.
+
+    Returns
+    -------
+    Store
+
+    Raises
+    ------
+    UnsupportedHandle
+        It is nothing that a store can be made of.
+    """
+    for kind in type(client).__mro__:
+        scheme = _CLIENTS.get(kind.__module__.partition(".")[0])
+        if scheme is not None:
+            return _LOADERS[scheme].load().from_client(client)
+    kind = type(client)
+    raise UnsupportedHandle(
+        f"a {kind.__module__}.{kind.__qualname__} cannot be used as a database; assign a store of atomodm's, a URL "
+        "(sqlite:///file.db, redis://host, memory://) or a client of redis.asyncio"
+    )

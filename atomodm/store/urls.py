@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import InvalidURL
@@ -14,6 +14,7 @@ HIDDEN = "***"
 
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|auth|cred|user|sign", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # urlsplit leaves some of them out
+_ADDRESS = re.compile(r"(?:(?P<name>[^\s:/@\[\]]+)|\[(?P<v6>[0-9a-fA-F:.%\w]+)\])(?::(?P<port>[0-9]{1,5}))?")
 _PARTS = re.compile(
     r"(?P<scheme>[^:/?#]*://)?(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?", re.DOTALL
 )
@@ -55,13 +56,17 @@ class StoreURL:
         From the slash on.
     options : mapping of str to str
         The query.
+    user, password : str or None
+        What stands before the last ``@``; None where it does not.
     """
 
     shown: str
     scheme: str
     host: str
     path: str
-    options: Mapping[str, str]
+    options: Mapping[str, str] = field(repr=False)
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, url: str, options: Collection[str] = ()) -> StoreURL:
@@ -78,7 +83,9 @@ class StoreURL:
         try:
             parts = urlsplit(url)
             query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-            host = unquote(parts.netloc.rpartition("@")[2])
+            credentials, _, host = parts.netloc.rpartition("@")
+            user, _, password = credentials.partition(":")
+            host = unquote(host)
         except ValueError:
             # The reason may show a part of the URL.
             raise InvalidURL("the URL cannot be read", store=shown) from None
@@ -92,7 +99,32 @@ class StoreURL:
             if name in found:
                 raise InvalidURL(f"option {name!r} is given twice", store=shown)
             found[name] = value
-        return cls(shown, parts.scheme, host, unquote(parts.path), found)
+        return cls(
+            shown,
+            parts.scheme,
+            host,
+            unquote(parts.path),
+            found,
+            unquote(user) or None,
+            unquote(password) or None,
+        )
+
+    def addresses(self, default_port: int) -> list[tuple[str, int]]:
+        """The hosts and ports that the URL names, with commas between them; IPv6 addresses stand in brackets.
+
+        Raises
+        ------
+        InvalidURL
+            One of them is none.
+        """
+        found = []
+        for address in self.host.split(","):
+            parts = _ADDRESS.fullmatch(address)
+            port = int(parts["port"] or default_port) if parts is not None else 0
+            if parts is None or not 0 < port < 65536:
+                raise InvalidURL("a host is written as host, host:port or [IPv6 address]:port", store=self.shown)
+            found.append((parts["name"] or parts["v6"], port))
+        return found
 
     def number(self, name: str, default: float, *, least: float) -> float:
         """Read an option that is a number.
@@ -112,6 +144,17 @@ class StoreURL:
         if not least <= value < float("inf"):
             raise InvalidURL(f"option {name!r} must be a number, {least:g} or more", store=self.shown)
         return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Read an option that is ``yes`` or ``no``; ``true``, ``1``, ``false`` and ``0`` mean them too.
+
+        Raises
+        ------
+        InvalidURL
+            It is another word.
+        """
+        word = self.choice(name, "yes" if default else "no", ["yes", "no", "true", "false", "1", "0"])
+        return word in ("yes", "true", "1")
 
     def choice(self, name: str, default: str, choices: Collection[str]) -> str:
         """Read an option that is one of some words.

@@ -100,3 +100,30 @@ def test_a_choice_is_one_of_its_words() -> None:
     with pytest.raises(InvalidURL, match="ro, rw"):
         url.choice("mode", "ro", ["ro", "rw"])
     assert url.choice("other", "ro", ["ro", "rw"]) == "ro"
+
+
+def test_a_url_says_who_and_where() -> None:
+    parts = StoreURL.parse("redis://a%3An%40n:p%40ss%3A@host:1,[::1],other:65535/path", [])
+    assert (parts.user, parts.password) == ("a:n@n", "p@ss:")
+    assert parts.addresses(6379) == [("host", 1), ("::1", 6379), ("other", 65535)]
+    assert StoreURL.parse("redis://:secret@host", []).user is None
+    assert StoreURL.parse("redis://host", []).password is None
+
+
+def test_credentials_of_a_url_are_not_in_its_text() -> None:
+    parts = StoreURL.parse("redis://ann:hunter2@host?password=hunter2", ["password"])
+    assert "hunter2" not in f"{parts!r} {parts}"
+    assert "ann" not in repr(parts)
+
+
+@pytest.mark.parametrize("hosts", ["", ":1", "host:", "host:0", "host:65536", "a,,b", "::1", "[::1", "a b", "a:1:2"])
+def test_hosts_are_read_strictly(hosts: str) -> None:
+    with pytest.raises(InvalidURL):
+        StoreURL.parse(f"redis://{hosts.replace(' ', '%20')}/0", []).addresses(6379)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("yes", True), ("true", True), ("1", True), ("no", False), ("0", False)])
+def test_a_flag_is_a_word(word: str, meant: bool) -> None:
+    assert StoreURL.parse(f"x://host?flag={word}", ["flag"]).flag("flag", not meant) is meant
+    with pytest.raises(InvalidURL, match="'flag'"):
+        StoreURL.parse("x://host?flag=maybe", ["flag"]).flag("flag", True)
