@@ -11,7 +11,7 @@ import bson
 from atom.api import Atom, Bool, Dict, Float, Instance, Int, List, Str, Value
 
 from atomodm import NoSQLModel, NoSQLModelManager, create_store
-from atomodm.contract.store import Chunk
+from atomodm.contract.finding import Chunk
 from atomodm.serializer import FlattenScope, Form, generated_for
 from atomodm.session import Fetch
 

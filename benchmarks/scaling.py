@@ -1,8 +1,8 @@
-"""How times grow with a collection in an SQLite file: ``python -m benchmarks.scaling``.
+"""How times grow with a collection: ``python -m benchmarks.scaling sqlite`` or ``redis``.
 
 From 1,000 documents on, times of one request (finding by an index, getting by id, a sorted page) and times of each
 document (inserting, reading all) at each power of ten; and the memory that a process needs to read all documents one by
-one. The curves are drawn into ``docs/scaling.svg``.
+one. The curves are drawn into ``docs/scaling.svg`` or ``docs/scaling-redis.svg``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -35,7 +36,7 @@ BATCH = 1_000
 #: Requests in one run, and runs of which the fastest counts.
 REQUESTS, ROUNDS = 200, 5
 PAGE = 20
-PLOT = Path(__file__).parents[1] / "docs" / "scaling.svg"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 @dataclass(frozen=True)
@@ -143,29 +144,67 @@ def _run(runner: asyncio.Runner, function: Callable[[], Coroutine[Any, Any, Any]
     return runner.run(function())
 
 
-def measure_memory(path: Path) -> tuple[float, float]:
+def measure_memory(url: str) -> tuple[float, float]:
     """Megabytes that another process has at most when it reads all documents, and had more than before."""
-    command = [sys.executable, "-m", "benchmarks.scaling", "--read-all", str(path)]
+    command = [sys.executable, "-m", "benchmarks.scaling", "--read-all", url]
     answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     before, after = json.loads(answer.stdout)
     return after / 1e6, (after - before) / 1e6
 
 
-async def print_memory(path: str) -> None:
+async def print_memory(url: str) -> None:
     """Read all documents and print the bytes that this process had at most before and after."""
-    async with connect(f"sqlite:///{path}?mode=ro"):
+    async with connect(url):
         assert await IndexedPerson.objects.first() is not None
         before = peak_memory()
         await read_all()
         print(json.dumps([before, peak_memory()]))
 
 
-def measure_sizes(sizes: Sequence[int], folder: Path) -> Iterator[Sizing]:
-    """Fill one file, and measure at each size on the way."""
-    path = folder / "scaling.db"
+@dataclass(frozen=True)
+class Database:
+    """Where the documents are.
+
+    Attributes
+    ----------
+    url : str
+    reading : str
+        The URL for a process that only reads.
+    plot : Path
+        The SVG file to write.
+    """
+
+    url: str
+    reading: str
+    plot: Path
+
+
+@contextmanager
+def sqlite_file() -> Iterator[Database]:
+    """A file that goes in the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'scaling.db'}"
+        yield Database(url, f"{url}?mode=ro", DOCS / "scaling.svg")
+
+
+@contextmanager
+def redis_server() -> Iterator[Database]:
+    """A server without persistence that goes in the end."""
+    from .stores.on_redis.server import running_server
+
+    with running_server() as port:
+        url = f"redis://127.0.0.1:{port}/0"
+        yield Database(url, url, DOCS / "scaling-redis.svg")
+
+
+DATABASES = {"sqlite": sqlite_file, "redis": redis_server}
+
+
+def measure_sizes(sizes: Sequence[int], database: Database) -> Iterator[Sizing]:
+    """Fill one database, and measure at each size on the way."""
     documents = generate_documents(sizes[-1])
     sample = Sample(REQUESTS)
-    store = create_store(f"sqlite:///{path}")
+    store = create_store(database.url)
     with asyncio.Runner() as runner:
         runner.run(store.open())
         NoSQLModelManager.instance().database = store
@@ -174,7 +213,7 @@ def measure_sizes(sizes: Sequence[int], folder: Path) -> Iterator[Sizing]:
             inserting = runner.run(insert(documents, size - there, sample))
             there = size
             reading = min(fastest({"scan": partial(_run, runner, read_all)}, 2 if size > 10_000 else ROUNDS).values())
-            memory, grown = measure_memory(path)
+            memory, grown = measure_memory(database.reading)
             yield Sizing(
                 documents=size,
                 insert=inserting * 1e6,
@@ -189,9 +228,10 @@ def measure_sizes(sizes: Sequence[int], folder: Path) -> Iterator[Sizing]:
 def main() -> int:
     """Measure and draw as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0])
+    parser.add_argument("database", nargs="?", choices=DATABASES, default="sqlite", help="default sqlite")
     parser.add_argument("--largest", type=int, default=100_000, help="documents in the end (default 100,000)")
-    parser.add_argument("--plot", type=Path, default=PLOT, help="the SVG file to write (default docs/scaling.svg)")
-    parser.add_argument("--read-all", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--plot", type=Path, help="the SVG file to write (default: the one of the documentation)")
+    parser.add_argument("--read-all", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.read_all:
         asyncio.run(print_memory(options.read_all))
@@ -204,16 +244,17 @@ def main() -> int:
     page = f"page of {PAGE}"
     print(f"{'documents':>10}{'find':>9}{'get':>9}{page:>12}{'insert':>9}{'read all':>10}{'MB':>8}{'grown':>8}")
     measured: list[Sizing] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for sizing in measure_sizes(sizes, Path(folder)):
+    with DATABASES[options.database]() as database:
+        for sizing in measure_sizes(sizes, database):
             measured.append(sizing)
             print(
                 f"{sizing.documents:>10,}{sizing.find:>9.0f}{sizing.get:>9.0f}{sizing.page:>12.0f}"
                 f"{sizing.insert:>9.1f}{sizing.scan:>10.1f}{sizing.memory:>8.0f}{sizing.grown:>8.1f}",
                 flush=True,
             )
+    plot = options.plot or database.plot
     draw(
-        options.plot,
+        plot,
         sizes,
         [
             Curve("find by an index", [sizing.find for sizing in measured]),
@@ -225,7 +266,7 @@ def main() -> int:
             Curve("read all", [sizing.scan for sizing in measured]),
         ],
     )
-    print(f"\n{options.plot}")
+    print(f"\n{plot}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from atomodm import Store
 from tests.loop_watch import LoopWatch
 from tests.requirements import check_required_stores, need_store
+from tests.servers.shared import SHARED
 from tests.stores import NAMES, connected, url_of
 
 # Machines that run CI are shared: how long an example takes says nothing there, so no example has a deadline.
@@ -23,6 +24,16 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 def pytest_configure(config: pytest.Config) -> None:
     check_required_stores()
     config.pluginmanager.register(LoopWatch(), "loop-watch")
+    config.add_cleanup(SHARED.stop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """Empty the servers that a test has used, when its stores are closed."""
+    try:
+        return (yield)
+    finally:
+        SHARED.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

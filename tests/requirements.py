@@ -1,7 +1,7 @@
 """Stores that the tests run on: what a store that cannot run here means.
 
 On a laptop it means skipped tests with a plain reason. Where the environment variable ``ATOMODM_REQUIRE`` names the
-store (``ATOMODM_REQUIRE=memory,sqlite``), it means that the run fails.
+store (``ATOMODM_REQUIRE=memory,redis``), it means that the run fails.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 
 import pytest
+
+from tests.servers.programs import redis_missing
 
 VARIABLE = "ATOMODM_REQUIRE"
 
@@ -25,7 +27,12 @@ def _sqlite_missing() -> str | None:
 
 
 #: For each store, a function that says why it cannot run on this machine; None when it can.
-PROBES: Mapping[str, Callable[[], str | None]] = {"memory": lambda: None, "sqlite": _sqlite_missing}
+PROBES: Mapping[str, Callable[[], str | None]] = {
+    "memory": lambda: None,
+    "sqlite": _sqlite_missing,
+    "redis": redis_missing,
+    "redis-cluster": redis_missing,
+}
 
 
 def required_stores() -> frozenset[str]:

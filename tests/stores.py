@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import atomodm
+from tests.servers import shared
 
 #: Names of the stores for which the fixture ``store`` runs a test, once each.
-NAMES = ("memory", "sqlite")
+NAMES = ("memory", "sqlite", "redis", "redis-cluster")
 
 
 def url_of(name: str, folder: Path) -> str:
     """The URL of an empty database; all stores that are opened with it share its documents."""
+    if name in shared.NAMES:
+        return shared.SHARED.url(name)
     return f"memory://{uuid.uuid4().hex}" if name == "memory" else f"sqlite:///{folder / 'test.db'}"
 
 

@@ -1,4 +1,4 @@
-"""atomodm on its SQLite store."""
+"""atomodm on one of its stores."""
 
 from __future__ import annotations
 
@@ -31,18 +31,26 @@ class IndexedPerson(NoSQLModel):
 
 
 class Atomodm(StoreContestant):
-    """Objects that are validated, tracked, in the object cache, and saved with a check of their revisions."""
+    """Objects that are validated, tracked, in the object cache, and saved with a check of their revisions.
+
+    Parameters
+    ----------
+    url : str
+        The store.
+    """
 
     name = "atomodm"
 
+    def __init__(self, url: str) -> None:
+        self.store = create_store(url)
+
     async def open(self) -> None:
-        self._store = create_store(f"sqlite:///{self.path}")
-        await self._store.open()
-        NoSQLModelManager.instance().database = self._store
+        await self.store.open()
+        NoSQLModelManager.instance().database = self.store
         await IndexedPerson.objects.ready()
 
     async def close(self) -> None:
-        await self._store.close()
+        await self.store.close()
 
     async def empty(self) -> None:
         await IndexedPerson.objects.delete_many({})
@@ -51,7 +59,9 @@ class Atomodm(StoreContestant):
         return [IndexedPerson(**document) for document in documents]
 
     async def insert(self, objects: Sequence[Any]) -> None:
-        await save_all(objects)
+        most = self.store.capabilities.max_batch
+        # Documents beyond what goes into one step are stored in several.
+        await save_all(objects, atomic=None if most is None or len(objects) <= most else False)
 
     async def list(self) -> Sequence[Any]:
         return await IndexedPerson.objects.all()

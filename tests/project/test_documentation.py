@@ -15,6 +15,7 @@ import pytest
 
 import atomodm
 from atomodm import errors
+from tests.requirements import need_store
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -64,6 +65,8 @@ def test_the_program_in_the_readme_run_as_main_warns_of_its_models(tmp_path: Pat
 async def test_the_python_of_a_page_runs_from_top_to_bottom(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name.startswith("redis"):
+        need_store("redis")
     monkeypatch.chdir(tmp_path)
     page = DOCS / f"{name}.md"
     module = types.ModuleType(f"documented.{name.replace('-', '_')}")

@@ -25,7 +25,7 @@ def test_a_run_stops_when_a_named_store_cannot_run(monkeypatch: pytest.MonkeyPat
 
 def test_a_run_stops_when_a_store_is_named_that_there_is_none_of(monkeypatch: pytest.MonkeyPatch) -> None:
     require(monkeypatch, "memory,sqlight")
-    with pytest.raises(pytest.UsageError, match="sqlight; there are memory, sqlite"):
+    with pytest.raises(pytest.UsageError, match="sqlight; there are memory, redis, redis-cluster, sqlite"):
         requirements.check_required_stores()
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import JSON, delete, event, select
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from ..documents import FIELDS, Document
-from .contestant import StoreContestant
+from ...documents import FIELDS, Document
+from .files import FileContestant
 
 
 class _Base(DeclarativeBase):
@@ -36,7 +36,7 @@ class AlchemyPerson(_Base):
     note: Mapped[str]
 
 
-class SQLAlchemy(StoreContestant):
+class SQLAlchemy(FileContestant):
     """Sessions that keep their objects' values after a commit, as its manual advises for asyncio."""
 
     name = "SQLAlchemy"

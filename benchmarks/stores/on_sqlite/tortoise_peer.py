@@ -9,8 +9,8 @@ import bson
 from tortoise import Tortoise, fields
 from tortoise.models import Model
 
-from ..documents import FIELDS, Document
-from .contestant import StoreContestant
+from ...documents import FIELDS, Document
+from .files import FileContestant
 
 
 class TortoisePerson(Model):
@@ -31,7 +31,7 @@ class TortoisePerson(Model):
         table = "people"
 
 
-class TortoiseORM(StoreContestant):
+class TortoiseORM(FileContestant):
     """Inserts in bulk and saves the changed field only: the fastest that it offers."""
 
     name = "Tortoise"

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import aiosqlite
 import bson
 
-from ..documents import Document
-from .contestant import StoreContestant
+from ...documents import Document
+from .files import FileContestant
 
 _CREATE = (
     "PRAGMA journal_mode = WAL",
@@ -31,7 +31,7 @@ _FIND = "SELECT data FROM people WHERE age = ?"
 _UPDATE = "UPDATE people SET data = ? WHERE id = ?"
 
 
-class _Floor(StoreContestant):
+class _Floor(FileContestant):
     """Lists and finds are of decoded documents; single rows are read, and all rows are written, as bytes."""
 
     indexed: ClassVar[bool] = True
@@ -50,7 +50,7 @@ class _Floor(StoreContestant):
             return rows
         return [(*row, document["email"], document["age"]) for row, document in zip(rows, documents, strict=True)]
 
-    def edits(self, objects: Sequence[Any], score: float) -> Sequence[Any]:
+    async def edits(self, objects: Sequence[Any], score: float) -> Sequence[Any]:
         return [(bson.encode({**document, "score": score}), document["_id"].binary) for document in objects]
 
     def values(self, obj: Any) -> dict[str, Any]:
