@@ -97,3 +97,36 @@ class Ahead(Generic[Result]):
         task, self._task = self._task, None
         if task is not None:
             await end([task])
+
+
+class Behind:
+    """Does one thing after the other while whoever gives them goes on; there is never more than one under way."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin the next thing, when the one before has ended; what that raised is raised here."""
+        try:
+            await self.finish()
+        except BaseException:
+            work.close()
+            raise
+        self._task = asyncio.create_task(work)
+        # So that it is on its way even when whoever gave it goes on without waiting for anything.
+        await asyncio.sleep(0)
+
+    async def finish(self) -> None:
+        """Wait for what has begun."""
+        task, self._task = self._task, None
+        if task is not None:
+            # Who is cancelled here cancels it too.
+            await task
+
+    async def close(self) -> None:
+        """Give up what has begun; it has ended afterwards."""
+        task, self._task = self._task, None
+        if task is not None:
+            await end([task])

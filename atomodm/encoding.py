@@ -179,6 +179,8 @@ def same(one: Any, other: Any) -> bool:
             return bool(one == other)
         if (kind is float or kind is datetime) and one == other and one != 0:  # zeros have a sign
             return True
+        if kind is float and one != other and one == one:  # of what is no number there are several forms
+            return False
         if (kind is list or kind is dict) and len(one) == len(other) <= _SHORT:
             if kind is list:
                 return all(map(same, one, other))

@@ -343,7 +343,7 @@ class RevisionMismatch(SaveError):
 
 
 class BatchTooLarge(SaveError):
-    """A batch is larger than its store can apply at once; save with ``atomic=False`` or in parts."""
+    """A batch is larger than its store can apply at once; save, or delete, with ``atomic=False`` or in parts."""
 
     code = "save.batch_size"
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from os import PathLike
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import StoreClosed, UnsupportedOperation, WrongLoop
 from ..query.nodes import ALL, Node
@@ -31,11 +32,14 @@ class Store(ABC):
 
     #: The store's address without credentials, for messages.
     url: str
+    #: What stands for the name of a database where a collection says where it is.
+    database_name: str
     capabilities: Capabilities
     requests: int
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.database_name = _last_part(url)
         self.requests = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._when_closing: list[Callable[[Store], None]] = []
@@ -281,9 +285,12 @@ class Store(ABC):
         since : Position
             From `position` or from a `ChangePage`.
         limit : int
+            1 or more.
 
         Raises
         ------
+        InvalidQuery
+            The limit is less than 1.
         TokenLost
             The log was trimmed past `since`, or never had such a position.
         """
@@ -360,3 +367,10 @@ class Store(ABC):
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
         return f"<{type(self).__name__} {self.url} {state}>"
+
+
+def _last_part(url: str) -> str:
+    """The last part of a store's address, without an ending."""
+    parts = urlsplit(url)
+    last = (parts.path.rstrip("/") or parts.netloc).rpartition("/")[2]
+    return last.split(".")[0] or parts.scheme

@@ -19,6 +19,7 @@ from ..query.changes import Changes
 from ..serializer import NoSQLModelSerializer
 from ..session import OnConflict, Save, SaveResult, expiring
 from ..session import objects as lifecycle
+from ..session.deleting import delete
 from ..session.indexes import prepare_collection
 from ..session.saving import DEFAULT_TIMEOUT
 from ..session.updates import compile_update, update_object
@@ -198,15 +199,24 @@ class NoSQLModel(Model, use_annotations=False):
         await expiring.prepare_expiry(cache)
         await expiring.expire(self, cache, ttl)
 
-    async def delete(self) -> DeleteResult | None:
+    async def delete(self, *, atomic: bool | None = None) -> DeleteResult | None:
         """Delete the document; None for an object that has none.
 
         The object leaves the cache and loses its ``_id`` (a declared primary key stays). Saving it inserts it again.
+
+        Parameters
+        ----------
+        atomic : bool, optional
+            As for `save`, where ``on_delete`` says that more goes with it: True raises `UnsupportedOperation` where the
+            store cannot do it all or nothing; False allows several batches, in which documents go before those they
+            refer to; unless it is given, the store does what it can.
 
         Raises
         ------
         DeletionRefused
             Others refer to it through a member tagged ``on_delete="deny"``.
+        BatchTooLarge
+            More goes with it than the store can do at once, and `atomic` is not False.
         PartlyApplied
             What goes with it was deleted in part.
         """
@@ -215,7 +225,7 @@ class NoSQLModel(Model, use_annotations=False):
             return None
         cache = self._cache()
         await prepare_collection(cache, spec_of(type(self)).model)
-        return await lifecycle.delete([self], cache)
+        return await delete([self], cache, atomic)
 
     def __pending_changes__(self) -> Changes:
         return lifecycle.pending_changes(self)

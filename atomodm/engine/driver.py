@@ -34,7 +34,9 @@ class IndexRef(NamedTuple):
 
 # Rows are plain tuples: a batch has hundreds of thousands of them, and the garbage collector leaves plain ones alone.
 
-#: Where an entry stands in an index: key, id. In the primary order the key is the id.
+#: Where an entry stands in an index: key, id. In the primary order the key is the id. Reading goes on after any place:
+#: the id may be empty, before all others, or one that there is not, where nobody cares whether what begins with it is
+#: given.
 Place = tuple[bytes, bytes]
 #: A stored document: id, revision, document.
 Row = tuple[bytes, int, bytes]
@@ -139,8 +141,7 @@ class CollectionChanges:
     renamed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """What the log keeps of a commit.
 
     Attributes
@@ -163,16 +164,14 @@ class LogEntry:
     keep: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """Changes that are applied together or not at all; without a log entry no position is taken."""
 
     collections: Mapping[str, CollectionChanges]
     log: LogEntry | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What became of a commit.
 
     Attributes

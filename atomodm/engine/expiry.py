@@ -136,11 +136,11 @@ class Expiry:
             for index in catalogue.expiring:
                 async with aclosing(self._expired(index, catalogue)) as batches:
                     async for operations in batches:
-                        removed += await self._remove(operations)
+                        removed += await self.remove(operations)
         return removed
 
-    async def _remove(self, operations: Sequence[Operation]) -> int:
-        """Apply removals but for those of documents that somebody wrote or removed meanwhile."""
+    async def remove(self, operations: Sequence[Operation]) -> int:
+        """Apply removals but for those of documents that somebody wrote or removed meanwhile; gives their number."""
         try:
             revisions, _ = await write_unmoved(self._write, operations)
         except BatchTooLarge:
@@ -148,7 +148,7 @@ class Expiry:
             if len(operations) == 1:
                 raise
             middle = len(operations) // 2
-            return await self._remove(operations[:middle]) + await self._remove(operations[middle:])
+            return await self.remove(operations[:middle]) + await self.remove(operations[middle:])
         return len(revisions)
 
     async def _expired(self, index: Index, catalogue: Catalogue) -> AsyncGenerator[list[Operation], None]:

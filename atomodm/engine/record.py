@@ -56,16 +56,13 @@ def encode_record(effects: Sequence[Effect], collections: Sequence[str], ids: Se
         An id is outside of the portable domain.
     """
     names = list(dict.fromkeys(collections))
-    numbers = {name: number for number, name in enumerate(names)}
-    record = {
-        "collections": names,
-        "effects": bytes(effects),
-        # With one collection there is nothing to tell apart.
-        "places": [numbers[collection] for collection in collections] if len(names) > 1 else [],
-        "ids": ids,
-    }
+    places: list[int] = []
+    if len(names) > 1:  # with one collection there is nothing to tell apart
+        numbers = {name: number for number, name in enumerate(names)}
+        places = [numbers[collection] for collection in collections]
+    record = {"collections": names, "effects": bytes(effects), "places": places, "ids": ids}
     try:
-        return bson.encode(record, codec_options=CODEC_OPTIONS)
+        return bson.encode(record, False, CODEC_OPTIONS)
     except (InvalidDocument, OverflowError, RecursionError, ValueError, TypeError):
         for id in ids:
             check_values(id, "_id")
@@ -91,7 +88,7 @@ def decode_record(record: bytes) -> Iterator[Recorded]:
 
 def positions(effects: Sequence[Effect], first: int) -> Sequence[int]:
     """The log positions of operations whose commit begins at `first`; 0 for those that did nothing."""
-    if Effect.NOTHING not in effects:
+    if all(effects):
         return range(first, first + len(effects))
     taken: list[int] = []
     position = first

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from ..contract.checking import Problem
-from ..encoding import decode
+from ..encoding import decode, decode_all
 from ..errors import InvalidIndexKey, StaleCatalogue, StoreCorrupt
 from ..query.ranges import EVERYTHING, point
 from .driver import CollectionChanges, Commit, Driver, EntryRow, IndexRef, Place, Refused
@@ -19,7 +19,7 @@ from .indexing.index_keys import Entries
 #: How often something that keeps changing is looked at.
 TRIES = 10
 #: Documents that are read together.
-_TOGETHER = 16
+_TOGETHER = 64
 
 #: What a document that is not there has in an index.
 NO_ENTRIES: Final[Entries] = ([], frozenset())
@@ -182,15 +182,17 @@ class Settler:
         self._asked()
         try:
             await self._driver.apply(Commit({self._collection: changes}))
-        except Refused:
-            if len(wrong) == 1:
-                return set()
-            # One of them is in the way of all the others.
-            mended: set[EntryRow] = set()
-            # What gives a unique value free comes first.
-            for item in sorted(wrong, key=lambda item: item.missing):
-                mended |= await self._mend(catalogue, [item])
-            return mended
+        except Refused as refused:
+            # Some of them are in the way of all the others: whose documents were written meanwhile, or whose unique
+            # values belong to others.
+            moved = {id for _, id in refused.mismatched}
+            taken = {(number, id) for _, number, id in refused.taken}
+            left = [
+                item
+                for item in wrong
+                if item.id not in moved and not (item.missing and (item.within.number, item.id) in taken)
+            ]
+            return await self._mend(catalogue, left) if 0 < len(left) < len(wrong) else set()
         return {item.entry for item in wrong}
 
     async def _forgotten(self, suspects: Sequence[Suspect]) -> list[Problem]:
@@ -245,6 +247,15 @@ class Settler:
 
 def _revision(rows: Mapping[bytes, _Document], id: bytes) -> int:
     return rows[id][0] if id in rows else 0
+
+
+def decoded_all(documents: Sequence[bytes]) -> Sequence[dict[str, Any] | None]:
+    """As `decoded`, for many documents."""
+    # They are decoded in one go, where it is sure that each ends where the next one begins.
+    if all(len(data) > 4 and int.from_bytes(data[:4], "little") == len(data) for data in documents):
+        with suppress(StoreCorrupt):
+            return decode_all(documents)
+    return [decoded(data) for data in documents]
 
 
 def decoded(data: bytes) -> dict[str, Any] | None:

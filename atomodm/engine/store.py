@@ -17,7 +17,7 @@ from ..contract.operations import Batch, Outcome
 from ..contract.store import Store
 from ..contract.updates import Besides, Held, UpdateOutcome
 from ..encoding import decode_all
-from ..errors import BatchTooLarge, DuplicateKey, StaleCatalogue
+from ..errors import BatchTooLarge, InvalidQuery, StaleCatalogue
 from ..query.evaluator import compile_filter
 from ..query.keys import encode_key
 from ..query.nodes import ALL, Node
@@ -83,7 +83,7 @@ class EngineStore(Store):
         self._namespaces = Namespaces(driver, self._catalogues, log_size, url, capabilities.atomic)
         self._writer = Writer(driver, self._catalogues, log_size, url)
         self._expiry = Expiry(driver, self._catalogues, self._writer.write, expire_interval, url)
-        self._catalogues.when_expiring = self._expiry.watch
+        self._catalogues.when_expiring = self._expires
         self._catalogues.when_dropped = self._no_longer_prepared
 
     async def _open(self) -> None:
@@ -165,7 +165,7 @@ class EngineStore(Store):
             check_name(name)
         self.check_atomic(batch)
         self._check_size(batch)
-        self._asked()
+        self.requests += 1
         return await self._writer.write(batch)
 
     def _check_size(self, batch: Batch) -> None:
@@ -174,7 +174,7 @@ class EngineStore(Store):
             raise BatchTooLarge(f"{len(batch.operations)} operations; at most {limit} go together", store=self.url)
         limit = self.capabilities.max_batch_bytes
         if limit is not None:
-            size = sum(len(getattr(operation, "document", b"")) for operation in batch.operations)
+            size = sum([len(getattr(operation, "document", b"")) for operation in batch.operations])
             if size > limit:
                 raise BatchTooLarge(f"{size:,} bytes of documents; at most {limit:,} go together", store=self.url)
 
@@ -204,15 +204,8 @@ class EngineStore(Store):
         """Create and build the indexes that are missing, as `Store.ensure_indexes`."""
         await self._ready(collection)
         self._asked()
-        builder = IndexBuilder(self._driver, self._catalogues, collection, self.url)
-        try:
-            await builder.ensure(indexes, progress)
-        except DuplicateKey:
-            # What has expired does not keep a unique value. Others may remove it first: how many went says nothing.
-            if not (await self._catalogues.get(collection)).expires:
-                raise
-            await self._expiry.reap([collection])
-            await builder.ensure(indexes, progress)
+        builder = IndexBuilder(self._driver, self._catalogues, collection, self.url, self._expiry.remove)
+        await builder.ensure(indexes, progress)
 
     async def list_indexes(self, collection: str) -> list[IndexSpec]:
         """The complete indexes of a collection, as `Store.list_indexes`."""
@@ -247,6 +240,11 @@ class EngineStore(Store):
         self._no_longer_prepared(collection)
         self._no_longer_prepared(new_name)
 
+    def _expires(self, collection: str) -> None:
+        self._expiry.watch(collection)
+        # They were kept before anybody knew, and may have expired.
+        self._writer.queue.latest.forget_collection(collection)
+
     def _no_longer_prepared(self, collection: str) -> None:
         self.prepared.pop(collection, None)
 
@@ -277,6 +275,8 @@ class EngineStore(Store):
     async def changes(self, since: Position, limit: int = 1000) -> ChangePage:
         """What the change log has after a position, as `Store.changes`."""
         await self.ready()
+        if limit < 1:
+            raise InvalidQuery("a page of the change log has one entry or more", store=self.url)
         self._asked()
         page = await self._driver.log(since, limit)
         return ChangePage([entry for commit in page.commits for entry in change_entries(commit)], page.position)

@@ -78,12 +78,9 @@ class ObjectCache(MutableMapping[Any, Any]):
     def __len__(self) -> int:
         return len(self.live())
 
-    # A cache is itself, whatever it holds.
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
+    # A cache is itself, whatever it holds; each write of a batch asks in which one it is.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def clear(self) -> None:
         """Forget all objects, those with unsaved edits too."""
@@ -133,7 +130,8 @@ class ObjectCache(MutableMapping[Any, Any]):
     def adopt(self, obj: Any, _id: Any) -> bool:
         """Give an object the place of its id; False where another live object has it."""
         key = id_key(_id)
-        known = self.find(key)
+        entry = self.objects.get(key)
+        known = None if entry is None else entry()
         if known is None:
             self.objects[key] = ref(obj)
             self.sweep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bson import ObjectId
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.results import BulkWriteResult, DeleteResult
 
+from ..contract.finding import Explanation
 from ..contract.store import Store
 from ..errors import DoesNotExist, DuplicateKey
 from ..identity import ObjectCache
 from ..model import Model, spec_of
-from ..session.objects import follow_deletes
+from ..session.deleting import follow_broken_off, follow_deletes
 from .query import Query
 from .source import ModelSource
 
@@ -38,6 +40,8 @@ T = TypeVar("T", bound=Model)
 _REMOVING = frozenset({"delete_one", "delete_many", "find_one_and_delete", "bulk_write", "drop", "rename"})
 #: Those of them whose first argument is a filter.
 _BY_FILTER = frozenset({"delete_one", "delete_many", "find_one_and_delete"})
+#: How often `get_or_create` tries to create what others make and what is gone before it is found.
+_ATTEMPTS = 3
 #: Ids that are as they are in a filter, too.
 _PLAIN_IDS = (ObjectId, str, int, bytes)
 
@@ -96,24 +100,36 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
         @functools.wraps(method)
         async def call(*args: Any, **kwargs: Any) -> Any:
             await self.ready()
+            if name not in _REMOVING:
+                return await method(*args, **kwargs)
             try:
                 result = await method(*args, **kwargs)
+                if _may_have_removed(name, result):
+                    await self._follow(name, _only_ids(name, result, *args, **kwargs))
+            except (ConnectionFailure, asyncio.CancelledError):
+                # It may be done all the same.
+                await self._follow_broken_off(name, _only_ids(name, {}, *args, **kwargs))
+                raise
             except PyMongoError:
                 # Of several writes a part may be done.
-                if name in _REMOVING:
-                    await self._follow(name, None)
+                await self._follow(name, None)
                 raise
-            if name in _REMOVING and _may_have_removed(name, result):
-                await self._follow(name, _only_ids(name, result, *args, **kwargs))
             return result
 
         return call
 
     async def _follow(self, name: str, ids: Sequence[Any] | None) -> None:
         """Have the cached objects follow a method of `_REMOVING`, which may have removed these documents only."""
+        self._no_longer_prepared(name)
+        await follow_deletes(self.cache, ids)
+
+    async def _follow_broken_off(self, name: str, ids: Sequence[Any] | None) -> None:
+        self._no_longer_prepared(name)
+        await follow_broken_off(self.cache, ids)
+
+    def _no_longer_prepared(self, name: str) -> None:
         if name in ("drop", "rename"):
             self.cache.prepared.clear()
-        await follow_deletes(self.cache, ids)
 
     # -- objects -----------------------------------------------------------------------------------------------------
 
@@ -132,6 +148,22 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
     def order_by(self, *names: str) -> Query[T]:
         """All objects in an order of your own."""
         return self.all().order_by(*names)
+
+    def reverse(self) -> Query[T]:
+        """All objects, ``Meta.ordering`` turned round."""
+        return self.all().reverse()
+
+    def limit(self, count: int) -> Query[T]:
+        """At most the first `count` objects in ``Meta.ordering``."""
+        return self.all().limit(count)
+
+    def skip(self, count: int) -> Query[T]:
+        """All objects in ``Meta.ordering`` but the first `count`."""
+        return self.all().skip(count)
+
+    def fetch(self, depth: int | None) -> Query[T]:
+        """All objects, with so many levels of their references; None for all levels."""
+        return self.all().fetch(depth)
 
     def __getitem__(self, part: slice) -> Query[T]:
         """A part of all objects in ``Meta.ordering``, ``objects[10:20]``."""
@@ -154,9 +186,25 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
         """The first object in ``Meta.ordering``, or None."""
         return await self.all().first()
 
+    async def last(self) -> T | None:
+        """The last object in ``Meta.ordering``, or None."""
+        return await self.all().last()
+
     async def count(self) -> int:
         """How many objects there are."""
         return await self.all().count()
+
+    async def exists(self) -> bool:
+        """Whether there is an object."""
+        return await self.all().exists()
+
+    async def to_list(self) -> list[T]:
+        """All objects, in ``Meta.ordering``."""
+        return await self.all().to_list()
+
+    async def explain(self) -> Explanation:
+        """Ask for all objects and say how the store answered."""
+        return await self.all().explain()
 
     async def update(self, operators: Mapping[str, Any] | None = None, /, **values: Any) -> int:
         """Update all documents, as `Query.update`; gives how many there were."""
@@ -178,19 +226,20 @@ class NoSQLDatabaseProxy(Generic[T], _PassedThrough):
         object, bool
             The object, and whether it was created.
         """
-        try:
-            return await self.get(**lookups), False
-        except DoesNotExist:
-            exact = {name.removesuffix("__exact"): value for name, value in lookups.items()}
-            values = {name: value for name, value in exact.items() if "__" not in name}
+        exact = {name.removesuffix("__exact"): value for name, value in lookups.items()}
+        values = {name: value for name, value in exact.items() if "__" not in name}
+        refused: list[DuplicateKey] = []
+        while True:
+            try:
+                return await self.get(**lookups), False
+            except DoesNotExist:
+                # What others made may expire, or be deleted, before it is found; or it has only some of the values.
+                if len(refused) == _ATTEMPTS:
+                    raise refused[-1] from None
             try:
                 return await self.create(**{**values, **(defaults or {})}), True
-            except DuplicateKey:
-                try:
-                    return await self.get(**lookups), False
-                except DoesNotExist:
-                    pass
-                raise
+            except DuplicateKey as error:
+                refused.append(error)
 
     def __repr__(self) -> str:
         return f"<{self.model.__name__}.objects on {self.store.url}>"

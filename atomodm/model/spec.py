@@ -17,7 +17,7 @@ from ..errors import ModelDefinitionError
 from .expiry import EXPIRES, LONGEST, OWN_TTL
 from .names import is_key
 from .options import Options
-from .types import FieldType, ModelType, ScalarType, field_type
+from .types import FieldType, ModelType, ScalarType, field_type, takes_none
 
 #: Keys that documents keep for atomodm; no member may be stored under one of them.
 RESERVED_KEYS = frozenset({"_id", "__model__", "__ref__", "__py__", "__dt__", "__rev__", EXPIRES, OWN_TTL})
@@ -249,6 +249,10 @@ def _describe_field(model: Any, member: Member[Any, Any]) -> FieldSpec:
         raise ModelDefinitionError(f"a forward reference cannot be resolved ({error})", **where) from None
     if on_delete != "keep" and not (isinstance(kind, ModelType) and not kind.embedded):
         raise ModelDefinitionError("tag(on_delete=…) needs a member that holds one reference", **where)
+    if on_delete != "keep" and model.__atomodm_embedded__:
+        raise ModelDefinitionError("tag(on_delete=…) is for members of documents, and this model is embedded", **where)
+    if on_delete == "nullify" and (tags.get("required", False) or not takes_none(member)):
+        raise ModelDefinitionError("tag(on_delete='nullify') needs a member that takes None", **where)
     return FieldSpec(
         name=name,
         stored_name=stored_name,

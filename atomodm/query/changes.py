@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,11 +31,9 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.set or self.unset or self.push)
 
-    def paths(self) -> Iterator[str]:
+    def paths(self) -> list[str]:
         """All paths that change."""
-        yield from self.set
-        yield from self.unset
-        yield from self.push
+        return [*self.set, *self.unset, *self.push]
 
     def as_update(self) -> dict[str, Any]:
         """The update document in MongoDB's language."""

@@ -83,8 +83,9 @@ def with_note(stored: Any, note: Any) -> Any:
         return stored
     moment = _EPOCH + timedelta(microseconds=note["us"])
     if moment.replace(microsecond=moment.microsecond // 1000 * 1000) != stored:
-        moment = stored  # the Date was changed by a program that does not know of notes
-    elif "local" in note:
+        # The Date was changed without the note: what clocks of the zone show then, the note cannot say.
+        return stored.replace(tzinfo=UTC).astimezone(zone_from(note["tz"])) if "tz" in note else stored
+    if "local" in note:
         local = _EPOCH + timedelta(microseconds=note["local"])
         return local.replace(tzinfo=zone_from(note["tz"]), fold=note.get("fold", 0))
     if "tz" in note:

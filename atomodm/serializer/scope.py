@@ -47,17 +47,19 @@ class FlattenScope(dict[int, Any]):
         Whether the document refers to an embedded object, or to itself, by a ``__ref__`` number.
     id_of : callable or None
         Gives the id of a referenced object that has none yet; without it such an object is flattened inline.
+    document : dict or None
+        What was flattened last; it may share containers with the object.
     """
 
-    __slots__ = ("_next_number", "depth", "embeddings", "form", "id_of", "mentions", "references")
+    __slots__ = ("_next_number", "depth", "document", "embeddings", "form", "id_of", "mentions", "references")
 
     def __init__(self, form: Form, id_of: Callable[[Any], Any] | None = None) -> None:
-        super().__init__()
         self.form = form
         self.id_of = id_of
         self.references: list[Any] = []
         self.embeddings: dict[int, Embedding] = {}
         self.depth = 0
+        self.document: dict[str, Any] | None = None
         self.mentions = False
         self._next_number = 1
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import bson
@@ -10,9 +11,9 @@ import bson
 from ..encoding import CODEC_OPTIONS, same
 from ..model import ModelSpec, spec_of
 from ..model.expiry import EXPIRES, OWN_TTL
-from ..model.types import FieldType, ListType, ModelType, SetType, TupleType
+from ..model.types import DictType, FieldType, ListType, ModelType, SetType, TupleType
 from ..query.changes import Changes
-from ..serializer.instants import with_notes_of
+from ..serializer.instants import is_exact, note_of, with_note, with_notes_of
 from ..serializer.values import MARKS, in_stored_order
 
 #: What says when a document expires: writes set it, and it is nobody's change.
@@ -44,46 +45,89 @@ class Difference:
         """Add what turns `old` into `new` at `path`."""
         if same(old, new) or _is_same_reference(old, new):
             return
+        new = self._without_assumed_tag(path, old, new)
         if old.__class__ is dict and new.__class__ is dict and _descends(old, new):
+            notes = "__dt__" if "__model__" in old else None
             for key in old:
-                if (
-                    key not in new
-                    and not (key == "__ref__" and _is_foreign(old[key]))
-                    and not _is_no_note(key, old[key])
-                ):
+                if key not in new and key != notes and not (key == "__ref__" and _is_foreign(old[key])):
                     self.unset.append(f"{path}.{key}")
             for key, value in new.items():
+                if key == notes:
+                    continue
                 if key in old:
                     self.compare(f"{path}.{key}", old[key], value)
                 else:
                     self.set[f"{path}.{key}"] = value
+            if notes is not None:
+                self.compare_notes(f"{path}.", old, new)
         elif old.__class__ is list and new.__class__ is list:
             self._compare_lists(path, old, new)
         else:
             self.set[path] = new
 
+    def compare_notes(self, prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        """Add what turns the notes beside the dates of one state into those of another, each for itself.
+
+        Those who change different dates are to meet nowhere, the ones who write the first note or remove the last one
+        either.
+
+        Parameters
+        ----------
+        prefix : str
+            The path of the states, with a dot; empty for that of a document.
+        """
+        before, now = old.get("__dt__", {}), new.get("__dt__", {})
+        if before.__class__ is not dict:
+            self.set[f"{prefix}__dt__"] = now
+            return
+        self.unset += [
+            f"{prefix}__dt__.{name}"
+            for name, note in before.items()
+            if name not in now and not _is_known_to(name, note, None, old, new)
+        ]
+        for name, note in now.items():
+            stored = before.get(name)
+            if not same(stored, note) and not _is_known_to(name, stored, note, old, new):
+                self.set[f"{prefix}__dt__.{name}"] = note
+
+    def _without_assumed_tag(self, path: str, old: Any, new: Any) -> Any:
+        """An embedded object without its tag where there is none in the store, and the member says the same."""
+        if old.__class__ is not dict or new.__class__ is not dict or self._spec is None:
+            return new
+        if "__model__" in old or "__model__" not in new:
+            return new
+        kind = _kind_at(self._spec, path)
+        if isinstance(kind, ModelType) and kind.embedded and spec_of(kind.model).tag == new["__model__"]:
+            return {key: value for key, value in new.items() if key != "__model__"}
+        return new
+
     def _compare_lists(self, path: str, old: list[Any], new: list[Any]) -> None:
-        is_set = self._spec is not None and len(old) == len(new) and _holds_set(self._spec, path)
+        is_set = self._spec is not None and len(old) == len(new) and isinstance(_kind_at(self._spec, path), SetType)
         if is_set and same(in_stored_order(old), in_stored_order(new)):
             return
-        if len(new) > len(old) and (same(old, new[: len(old)]) or all(map(_unchanged, old, new))):
+        if len(new) > len(old) and (
+            same(old, new[: len(old)]) or next(self._changed_positions(path, old, new), None) is None
+        ):
             self.push[path] = new[len(old) :]
             return
-        changed = [position for position, pair in enumerate(zip(old, new, strict=False)) if not _unchanged(*pair)]
-        if len(new) != len(old) or len(changed) > max(1, len(new) // 2):
+        changed = list(self._changed_positions(path, old, new)) if len(new) == len(old) else None
+        if changed is None or len(changed) > max(1, len(new) // 2):
             self.set[path] = new
             return
         for position in changed:
             self.compare(f"{path}.{position}", old[position], new[position])
 
-
-def _unchanged(old: Any, new: Any) -> bool:
-    """Whether there is nothing to write to turn one value into the other."""
-    if same(old, new):
-        return True
-    difference = Difference()
-    difference.compare("", old, new)
-    return not difference.changes()
+    def _changed_positions(self, path: str, old: list[Any], new: list[Any]) -> Iterator[int]:
+        """The positions at which there is something to write to turn one list into the other."""
+        for position, (was, now) in enumerate(zip(old, new, strict=False)):
+            if same(was, now):
+                continue
+            if was.__class__ is now.__class__ and was.__class__ in (dict, list):
+                difference = Difference(self._spec)
+                difference.compare(f"{path}.{position}", was, now)
+                if not difference.changes():
+                    continue
+            yield position
 
 
 def _is_same_reference(old: Any, new: Any) -> bool:
@@ -114,31 +158,28 @@ def _descends(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return "__model__" in old or [key for key in old if key not in removed] + added == list(new)
 
 
-def diff_members(
-    names: Set[str], base: Mapping[str, Any], document: Mapping[str, Any], snapshot: bytes
-) -> Changes | None:
+def diff_members(spec: ModelSpec, members: Mapping[str, Any], base: Mapping[str, Any], data: bytes) -> Changes | None:
     """What a save changes where only some members differ; None where that is not so. Gives what `diff_documents` does.
 
     Encoding says at once whether all else is the same, which costs a fraction of comparing member by member.
 
     Parameters
     ----------
-    names : set of str
-        Stored names of those members.
-    base, document : mapping
+    spec : ModelSpec
+    members : mapping
+        Those members: stored names and what they are now.
+    base : mapping
         As for `diff_documents`.
-    snapshot : bytes
-        `base` as it is stored.
+    data : bytes
+        What the object flattens to now.
     """
-    if not names or not (names <= base.keys() and names <= document.keys()):
+    if not members or not members.keys() <= base.keys():
         return None
-    changed = [name for name in document if name in names]
-    former = {**document, **{name: base[name] for name in changed}}
-    if bson.encode(former, False, CODEC_OPTIONS) != snapshot:
+    if bson.encode({**base, **members}, False, CODEC_OPTIONS) != data:
         return None
-    difference = Difference()
-    for name in changed:
-        difference.compare(name, base[name], document[name])
+    difference = Difference(spec)
+    for name, value in members.items():
+        difference.compare(name, base[name], value)
     return difference.changes()
 
 
@@ -170,45 +211,56 @@ def diff_documents(
         elif key in base:
             if key != "__dt__" and not same(base[key], value):
                 difference.compare(key, base[key], value)
-        elif key != "__dt__" or value:
+        elif key != "__dt__":
             difference.set[key] = value
     for key in _EXPIRY:
         difference.set.pop(key, None)
     if "__dt__" not in base and base.keys() <= document.keys():
+        if "__dt__" in document:
+            difference.compare_notes("", base, document)
         return difference.changes()  # nothing is gone, and nothing is there that the model does not know
     ours = {"__dt__", *spec.by_stored_name}
     if not _is_foreign(base.get("__ref__")):
         ours.add("__ref__")
     for field in spec.fields:
         ours.update(field.aliases)
-    kept.update(key for key in base if _is_no_note(key, base[key]) or (key not in ours and not _drops(spec, key)))
+    kept.update(key for key in base if key not in ours and not _drops(spec, key))
     if "__dt__" in base:
         document = with_notes_of(base["__dt__"], document, kept)
-        if "__dt__" in document:
-            difference.compare("__dt__", base["__dt__"], document["__dt__"])
-    difference.unset += [key for key in base if key not in document and key not in kept]
+    difference.compare_notes("", base, document)
+    # Nothing is gained by removing what is left when the last note has gone.
+    difference.unset += [key for key in base if key not in document and key not in kept and key != "__dt__"]
     return difference.changes()
 
 
-def _is_no_note(key: str, stored: Any) -> bool:
-    """Whether a field is what updates have left of notes beside dates: nothing is gained by removing it."""
-    return key == "__dt__" and stored == {}
+def _is_known_to(name: str, stored: Any, note: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a note says nothing that is not known from the stored one: an update has changed the date beside it."""
+    date = old.get(name)
+    if not isinstance(date, datetime) or stored.__class__ is not dict or not same(date, new.get(name)):
+        return False
+    try:
+        value = with_note(date, stored)
+        return same(None if is_exact(value) else note_of(value), note)
+    except Exception:  # a note that no program of ours wrote, or a zone that is unknown here
+        return False
 
 
-def _holds_set(spec: ModelSpec, path: str) -> bool:
-    """Whether what is at a path is a set, which an update adds to at the end and a save puts in order."""
+def _kind_at(spec: ModelSpec, path: str) -> FieldType | None:
+    """What a model has at a stored path; None where it says nothing of it."""
     kind: FieldType = ModelType(spec.model, embedded=True)
     for part in path.split("."):
         if isinstance(kind, ListType | TupleType) and part.isdigit():
             kind = kind.item
+        elif isinstance(kind, DictType):
+            kind = kind.value
         elif isinstance(kind, ModelType) and kind.embedded:
             field = spec_of(kind.model).by_stored_name.get(part)
             if field is None:
-                return False
+                return None
             kind = field.type
         else:
-            return False
-    return isinstance(kind, SetType)
+            return None
+    return kind
 
 
 def _drops(spec: ModelSpec, key: str) -> bool:

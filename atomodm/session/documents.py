@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -16,6 +16,9 @@ from ..serializer.carefully import before_of
 from .diff import diff_documents, diff_members
 from .locating import failure_of_member, first_failure
 
+#: Types of which values that were encoded are read back the same.
+_READ_AS_WRITTEN = frozenset({str, int, float, bool, bytes, type(None), ObjectId})
+
 
 def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
     """Flatten and encode an object.
@@ -27,7 +30,7 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
     _id : object
         The id its document has or gets.
     scope : FlattenScope
-        Begun for this document; has the references afterwards.
+        Begun for this document; has it and the references afterwards.
 
     Returns
     -------
@@ -40,7 +43,7 @@ def flatten_document(obj: Any, _id: Any, scope: FlattenScope) -> bytes:
         Some value cannot be stored; ``path`` names the member.
     """
     try:
-        document = _flattener(type(obj))(obj, _id, scope)
+        document = scope.document = _flattener(type(obj))(obj, _id, scope)
         if scope.mentions:
             document["__ref__"] = 0  # without it atom-db takes no number in the document for one
         return encode(document)
@@ -88,20 +91,30 @@ def changes_of(obj: Any, data: bytes) -> Changes:
     return changes_and_base(obj, data)[0]
 
 
-def changes_and_base(obj: Any, data: bytes) -> tuple[Changes, dict[str, Any] | None]:
-    """As `changes_of`, with the document that the changes are to be applied to; None where that would give `data`."""
+def changes_and_base(
+    obj: Any, data: bytes, document: Mapping[str, Any] | None = None
+) -> tuple[Changes, dict[str, Any] | None]:
+    """As `changes_of`, with the document that the changes are to be applied to; None where that would give `data`.
+
+    Parameters
+    ----------
+    obj : NoSQLModel
+    data : bytes
+    document : mapping, optional
+        What `data` was encoded from, where it is at hand.
+    """
     before = before_of(obj)
     if data == obj.__snapshot__ and not before:
         return Changes(), None
-    spec, base, document = spec_of(type(obj)), decode(obj.__snapshot__), decode(data)
-    if not before:
+    spec, base = spec_of(type(obj)), decode(obj.__snapshot__)
+    if not before and (names := _signalled(obj, spec)):
         # Mostly, what observers signalled is all that changed.
-        names = _signalled(obj, spec)
-        changes = diff_members(names, base, document, obj.__snapshot__)
+        members = _stored_form({name: value for name, value in (document or decode(data)).items() if name in names})
+        changes = diff_members(spec, members, base, data)
         if changes is not None:
-            replaced = not changes.unset and not changes.push and changes.set.keys() == names
+            replaced = not changes.unset and not changes.push and changes.set.keys() == members.keys()
             return changes, None if replaced else base
-    return diff_documents(spec, base, document, before), base
+    return diff_documents(spec, base, decode(data), before), base
 
 
 def _signalled(obj: Any, spec: ModelSpec) -> set[str]:
@@ -110,6 +123,11 @@ def _signalled(obj: Any, spec: ModelSpec) -> set[str]:
     if tracking is None:
         return set()
     return {spec.by_name[name].stored_name for name in tracking.dirty if name in spec.by_name}
+
+
+def _stored_form(members: dict[str, Any]) -> dict[str, Any]:
+    """Members of a document that was encoded, as they are read back."""
+    return members if _READ_AS_WRITTEN.issuperset(map(type, members.values())) else decode(encode(members))
 
 
 def set_members_of(obj: Any, scope: FlattenScope) -> Changes:

@@ -82,22 +82,20 @@ async def renew(writes: Sequence[Write], roots: Sequence[Any]) -> list[Write]:
     list of Write
         Those whose documents have expired, unless somebody else prolonged their lives meanwhile.
     """
+    lasting = {kind for kind in {type(write.obj) for write in writes} if spec_of(kind).options.ttl is None}
+    ending = [write for write in writes if type(write.obj) not in lasting or may_expire(write.obj.__snapshot__)]
+    if not ending:
+        return []
     expired: list[Write] = []
     unloaded: dict[ObjectCache, list[Write]] = {}
     breather = Breather()
-    asked: set[int] | None = None
-    lasting = {kind for kind in {type(write.obj) for write in writes} if spec_of(kind).options.ttl is None}
-    for write in writes:
-        snapshot = write.obj.__snapshot__
-        if type(write.obj) in lasting and (snapshot is None or not may_expire(snapshot)):
-            continue
-        if asked is None:
-            asked = {id(obj) for obj in roots}
+    asked = {id(obj) for obj in roots}
+    for write in ending:
         if write.kind is WriteKind.NOTHING and id(write.obj) not in asked:
             continue
         if write.data is None:
             unloaded.setdefault(write.cache, []).append(write)
-        elif not _renew(write, {} if snapshot is None else decode(snapshot)):
+        elif not _renew(write, {} if (snapshot := write.obj.__snapshot__) is None else decode(snapshot)):
             expired.append(write)
         if breather.is_due():
             await breather.breathe()

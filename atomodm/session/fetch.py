@@ -22,7 +22,7 @@ from ..serializer import RestoreScope, check_model, generated_for, hooks_of
 from ..serializer.awaiting import anything_to_await, prepare_document
 from ..serializer.identifiers import document_id
 from .announce import Announcements
-from .fill import check_fits, edits_of, fill, refresh, settle_quietly
+from .fill import check_fits, edits_of, fill, no_longer_stale, refresh, settle_quietly
 from .in_flight import wait_for, write_under_way
 from .references import references_of
 
@@ -263,13 +263,16 @@ class Fetch:
 
     async def _refresh(self, obj: Any, data: bytes, revision: int, written: Container[Hashable]) -> bool:
         """Have one object follow; False when this process has written the document since it was read."""
-        is_there = obj.__revision__ == revision and not self._decided
-        if obj.__home__ is None or is_there or write_under_way([obj]) is not None:
+        if obj.__home__ is None or write_under_way([obj]) is not None:
             return True  # a write under way is guarded: it meets what is newer here
+        if obj.__revision__ == revision and not self._decided:
+            no_longer_stale(obj)
+            return True
         if id_key(document_id(obj)) in written:
             return False
         if hooks_of(spec_of(type(obj)).model).restorestate and not edits_of(obj):
             await self._fill_awaiting(obj, decode(data), data, revision)
+            no_longer_stale(obj)
         else:
             await refresh(obj, data, revision, self.scope, self._told, self._decided)
         return True

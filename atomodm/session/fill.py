@@ -6,7 +6,7 @@ import copy
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from ..encoding import decode, encode
+from ..encoding import decode, encode, same
 from ..errors import WrongModel
 from ..model import FieldSpec, ModelSpec, spec_of
 from ..model.unloaded import mark_loaded, mark_unloaded
@@ -83,6 +83,19 @@ def _forget_assumptions(obj: Any) -> None:
         obj.__tracking__.assumed = None
 
 
+def _assume_less(obj: Any, document: dict[str, Any], fields: Iterable[FieldSpec]) -> None:
+    """Forget what was assumed for members that a document is about to set, and where it has just that."""
+    tracking = obj.__tracking__
+    if tracking is None or tracking.assumed is None:
+        return
+    taken = {field.stored_name for field in fields}
+    tracking.assumed = {
+        name: value
+        for name, value in tracking.assumed.items()
+        if name not in taken and not (name in document and same(document[name], value))
+    } or None
+
+
 def settle(obj: Any, data: bytes, revision: int) -> None:
     """Make stored bytes the base that edits are compared with."""
     obj.__restored__ = True
@@ -121,8 +134,7 @@ async def refresh(
         names = differing(spec, local, remote, set())
         if not await take_awaiting(obj, remote, names, scope, told, local_data):
             return await refresh(obj, data, revision, scope, told, decided)
-        if obj.__tracking__ is not None and obj.__tracking__.assumed is not None:
-            obj.__tracking__.assumed = {k: v for k, v in obj.__tracking__.assumed.items() if k not in remote} or None
+        no_longer_stale(obj)
         return settle_quietly(obj, data, revision)
     base, before = base_for(obj, remote), before_of(obj)
     given_up = _edits_at(decided, base, diff_documents(spec, base, local, before)) if decided else ()
@@ -139,6 +151,7 @@ async def refresh(
         settle_quietly(obj, encode(_with_paths_of(base, remote, former)), obj.__revision__)
         obj.__state__.stale = True
     else:
+        no_longer_stale(obj)
         settle_quietly(obj, data, revision)
     if given_up:
         obj.__mark_dirty__(obj.__changed_members__() & obj.__tracking__.dirty)
@@ -197,6 +210,13 @@ def settle_quietly(obj: Any, data: bytes, revision: int) -> None:
     obj.__update_state__()
 
 
+def no_longer_stale(obj: Any) -> None:
+    """Note that an object has what is stored."""
+    tracking = obj.__tracking__
+    if tracking is not None and tracking.state is not None:
+        tracking.state.stale = False
+
+
 def differing(spec: Any, local: dict[str, Any], merged: dict[str, Any], without: set[str]) -> set[str]:
     """Names of the members for which two documents differ, less those at or above paths `without`."""
     names = members_at(spec, diff_documents(spec, local, merged, {}))
@@ -243,6 +263,7 @@ def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: Rest
     spec = spec_of(type(obj))
     generated = generated_for(spec.model)
     before = values_of(obj)
+    assumed = None if obj.__tracking__ is None else obj.__tracking__.assumed
     muted = obj.set_notifications_enabled(False)
     try:
         scope.enter(document, obj)
@@ -253,6 +274,8 @@ def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: Rest
         else:
             chosen = [(field, restore) for field, restore in generated.restorers if field.name in names]
             present = [(field, restore) for field, restore in chosen if stored_key(field, document) is not None]
+            # What a member refuses is assumed anew: it stays in the store until somebody sets the member.
+            _assume_less(obj, document, [field for field, _ in present])
             restore_carefully(obj, document, scope, spec, present)
             if gone:
                 assume_defaults(obj, gone, spec)
@@ -262,6 +285,8 @@ def take(obj: Any, document: dict[str, Any], names: set[str] | None, scope: Rest
                 field.member.del_slot(obj)
             else:
                 field.member.set_slot(obj, before[field.name])
+        if obj.__tracking__ is not None:
+            obj.__tracking__.assumed = assumed
         raise
     finally:
         obj.set_notifications_enabled(muted)

@@ -12,6 +12,9 @@ from ..model import spec_of
 from ..model.unloaded import mark_loaded
 from .plan import Write, WriteKind
 
+#: Writes after which the clock is looked at.
+_LOOK = 16
+
 
 async def finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
     """Make objects what was written: persistent, clean but for later edits, at home in their cache.
@@ -22,7 +25,7 @@ async def finish(writes: Sequence[Write], outcome: Outcome | None) -> None:
     cancelled: asyncio.CancelledError | None = None
     for position, write in enumerate(writes):
         _finish_one(write, None if outcome is None else outcome.revisions[position])
-        if cancelled is None and breather.is_due():
+        if position % _LOOK == _LOOK - 1 and cancelled is None and breather.is_due():
             try:
                 await breather.breathe()
             except asyncio.CancelledError as error:
@@ -47,7 +50,7 @@ def _finish_one(write: Write, revision: int | None) -> None:
             obj.__restored__ = True
         if tracking.assumed is not None:
             tracking.assumed = _still_assumed(write, tracking.assumed)
-    tracking.dirty = tracking.during | _members_left_out(write)
+    tracking.dirty = tracking.during | _members_left_out(write) if write.later else tracking.during
     tracking.uncertain = ()
     if write.link is not None:
         write.link.revision = revision
@@ -59,8 +62,6 @@ def _finish_one(write: Write, revision: int | None) -> None:
 
 def _members_left_out(write: Write) -> frozenset[str]:
     """The members that are still to be written, because what they refer to is not there yet."""
-    if not write.later:
-        return write.later
     by_stored_name = spec_of(type(write.obj)).by_stored_name
     return frozenset(by_stored_name[name].name for name in write.later)
 

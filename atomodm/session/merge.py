@@ -153,7 +153,7 @@ def resolve(
 def _all_changes(spec: ModelSpec, base: dict[str, Any], remote: dict[str, Any]) -> Changes:
     """What changed between two stored documents, unknown fields included."""
     changes = diff_documents(spec, base, remote, {})
-    gone = [key for key in base if key not in remote and key not in changes.unset]
+    gone = [key for key in base if key not in remote and key not in changes.unset and key != "__dt__"]
     return Changes(set=changes.set, unset=(*changes.unset, *gone), push=changes.push)
 
 

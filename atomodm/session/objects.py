@@ -1,17 +1,12 @@
-"""What happens to one object: load, refresh, revert, delete, restore."""
+"""What happens to one object: load, refresh, revert, restore."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import Any
 
-from pymongo.results import DeleteResult
-
-from ..breathing import Breather
 from ..contract.finding import Chunk
-from ..contract.operations import Batch, Delete
 from ..encoding import decode, encode, id_key
-from ..errors import DoesNotExist, PartlyApplied, UnsupportedOperation
+from ..errors import DoesNotExist, UnsupportedOperation
 from ..identity import UNVERIFIED, ObjectCache
 from ..model import spec_of
 from ..model.unloaded import is_unloaded
@@ -23,8 +18,7 @@ from .announce import Announcements
 from .documents import changes_of, flatten_document, members_at, provisional_id, set_members_of
 from .fetch import Fetch
 from .fill import settle_quietly, take
-from .in_flight import BeingWritten, wait_for, write_under_way
-from .on_delete import consequences
+from .in_flight import wait_for, write_under_way
 
 
 async def load(obj: Any, cache: ObjectCache) -> bool:
@@ -119,100 +113,6 @@ async def settled(obj: Any) -> None:
     """Wait until no save or delete of an object is under way."""
     while (under_way := write_under_way([obj])) is not None:
         await wait_for(under_way)
-
-
-async def delete(objects: Sequence[Any], cache: ObjectCache) -> DeleteResult:
-    """Delete documents of one store, with what ``on_delete`` says of references to them.
-
-    That is one batch where the store is atomic over all of it. Otherwise documents go before those they refer to.
-
-    Raises
-    ------
-    PartlyApplied
-        A part was deleted, and then something failed.
-    """
-    while True:
-        deletion = await consequences(objects, cache)
-        steps = await deletion.steps(cache.store)
-        under_way = write_under_way(deletion.deleted)
-        if under_way is None:
-            break
-        await wait_for(under_way)
-    removed = 0
-    done: dict[int, Any] = {}
-    with BeingWritten(deletion.deleted) as being_written:
-        for position, step in enumerate(steps):
-            operations = [deletion.operations[number] for number in step]
-            try:
-                outcome = await cache.store.write(Batch(operations))
-            except Exception as error:
-                if not position:
-                    raise
-                left = [obj for obj in deletion.deleted if id(obj) not in done]
-                raise PartlyApplied(error, applied=list(done.values()), unapplied=left) from error
-            for obj in [obj for number in step for obj in deletion.objects[number]]:
-                mark_deleted(obj)
-                done[id(obj)] = obj
-                being_written.written.add(id(obj))
-            removed += sum(
-                existed
-                for operation, existed in zip(operations, outcome.existed, strict=True)
-                if isinstance(operation, Delete)
-            )
-    return DeleteResult({"n": removed, "ok": 1.0}, True)
-
-
-def mark_deleted(obj: Any) -> None:
-    """Make an object one whose document was deleted: without id and place in the cache; its own save inserts again."""
-    cache, _id = obj.__home__, document_id(obj)
-    tracking = obj.__track__()
-    tracking.former_id = _id
-    tracking.former_home = cache
-    tracking.former_snapshot = obj.__snapshot__
-    tracking.dirty = frozenset()
-    tracking.assumed = None
-    if cache is not None:
-        cache.forget(obj, _id)
-        cache.wrote(_id)
-    obj.__home__ = None
-    obj.__snapshot__ = None
-    obj.__revision__ = None
-    if spec_of(type(obj)).primary_key is None:
-        obj._id = None
-    obj.__update_state__()
-
-
-async def follow_deletes(cache: ObjectCache, ids: Sequence[Any] | None = None) -> None:
-    """Ask once which documents of cached objects are gone, and mark these objects as deleted.
-
-    Where the answer is older than what an object has written meanwhile, or is just writing, it is asked for again.
-
-    Parameters
-    ----------
-    cache : ObjectCache
-    ids : sequence, optional
-        The only documents that may be gone; all unless it is given.
-    """
-    objects = cache.live() if ids is None else [obj for _id in ids if (obj := cache.find(id_key(_id))) is not None]
-    asked = [(document_id(obj), obj) for obj in objects]
-    breather = Breather()
-    while asked:
-        with cache.reading() as written:
-            chunk = await cache.store.get(cache.collection, [_id for _id, _ in asked])
-            there: set[Hashable] = set()
-            for data in chunk.documents:
-                there.add(id_key(decode(data)["_id"]))
-                if breather.is_due():
-                    await breather.breathe()
-            gone = [(_id, obj) for _id, obj in asked if (key := id_key(_id)) not in there and cache.find(key) is obj]
-            asked = []
-            for _id, obj in gone:
-                if id_key(_id) in written or write_under_way([obj]) is not None:
-                    asked.append((_id, obj))
-                else:
-                    mark_deleted(obj)
-        if (under_way := write_under_way([obj for _, obj in asked])) is not None:
-            await wait_for(under_way)
 
 
 async def restore(cls: Any, state: dict[str, Any], force: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,13 @@ from ..contract.finding import Find
 from ..contract.operations import Delete, Operation, Patch
 from ..contract.store import Store
 from ..encoding import decode, id_key
-from ..errors import BatchTooLarge, DeletionRefused
+from ..errors import BatchTooLarge, DeletionRefused, UnsupportedOperation
 from ..identity import UNVERIFIED, ObjectCache
-from ..model import REGISTRY, FieldSpec, ModelSpec, spec_of
+from ..model import REGISTRY, FieldSpec, spec_of
 from ..model.types import ModelType
 from ..query.changes import Changes
 from ..query.nodes import In
 from ..serializer.identifiers import document_id
-from .merge import value_at
 from .ordering import AllFirm, Things, in_steps, one_by_one
 
 #: A document: its collection, and the key of its id.
@@ -47,26 +46,48 @@ class Deletion:
         """All objects that are deleted."""
         return [obj for objects in self.objects for obj in objects]
 
-    async def steps(self, store: Store) -> list[list[int]]:
+    async def steps(self, store: Store, atomic: bool | None = None) -> list[list[int]]:
         """The operations by the batches that the store can apply: what refers to a document goes before it.
 
         So none of them leaves a reference to a document that is gone, unless documents refer to each other to and fro.
 
+        Parameters
+        ----------
+        store : Store
+        atomic : bool or None
+            True refuses several batches; None allows them where the store is not atomic over all of it; False allows
+            as many as it takes, each of which is in order.
+
         Raises
         ------
+        UnsupportedOperation
+            The store cannot do it all or nothing, and `atomic` is True.
         BatchTooLarge
-            What the store could apply at once is more than it takes at once.
+            What the store could apply at once is more than it takes at once, and `atomic` is not False.
         """
         capabilities = store.capabilities
-        if capabilities.atomic is Atomicity.STORE or len(self.operations) == 1:
-            return [list(range(len(self.operations)))]
-        things = Things([operation.collection for operation in self.operations], self.referring)
-        if capabilities.atomic is Atomicity.DOCUMENT:
-            order = await one_by_one(range(len(self.operations)), things, AllFirm())
-            return [[number] for number in order]
-        steps = await in_steps(things, AllFirm())
-        if capabilities.max_batch is not None and any(len(step) > capabilities.max_batch for step in steps):
-            raise BatchTooLarge(f"at most {capabilities.max_batch} documents are deleted together", store=store.url)
+        everything = range(len(self.operations))
+        by_collection = capabilities.atomic is Atomicity.COLLECTION
+        units = [operation.collection if by_collection else "" for operation in self.operations]
+        things = Things(units, self.referring)
+        if len(everything) > 1 and (capabilities.atomic is Atomicity.DOCUMENT or len(set(units)) > 1):
+            if atomic:
+                raise UnsupportedOperation(
+                    "these documents cannot be deleted all or nothing; delete with atomic=False", store=store.url
+                )
+            if capabilities.atomic is Atomicity.DOCUMENT:
+                return [[number] for number in await one_by_one(everything, things, AllFirm())]
+        steps = [list(everything)] if not by_collection else await in_steps(things, AllFirm())
+        most = capabilities.max_batch or len(everything)
+        if atomic is False:
+            ordered = [await one_by_one(step, things, AllFirm()) for step in steps]
+            return [step[start : start + most] for step in ordered for start in range(0, len(step), most)]
+        if any(len(step) > most for step in steps):
+            raise BatchTooLarge(
+                f"{len(everything)} documents are deleted or changed, and at most {most} go together; "
+                "delete with atomic=False",
+                store=store.url,
+            )
         return steps
 
 
@@ -83,40 +104,36 @@ async def consequences(objects: Sequence[Any], cache: ObjectCache) -> Deletion:
     referring: dict[_Key, set[_Key]] = {}
     for obj in objects:
         deleted.setdefault((cache.collection, id_key(document_id(obj))), []).append(obj)
-    waiting: list[tuple[Any, ObjectCache, list[Any]]] = [
-        (spec_of(type(objects[0])).model, cache, [document_id(obj) for obj in objects])
-    ]
-    for model, home, ids in waiting:  # grows while it is walked
+    waiting: list[tuple[ObjectCache, list[Any]]] = [(cache, [document_id(obj) for obj in objects])]
+    for home, ids in waiting:  # grows while it is walked
         fresh = [_id for _id in ids if not isinstance(operations.get((home.collection, id_key(_id))), Delete)]
         for _id in fresh:
             key = (home.collection, id_key(_id))
             operations[key] = Delete(home.collection, _id, seen=_seen(deleted.get(key, ())))
-        for spec, field in _references_to(model):
-            place = home.sibling(spec.collection)
-            found = await _referring(place, field, fresh)
-            if not found:
-                continue
-            if field.on_delete == "deny":
-                raise DeletionRefused(
-                    f"{len(found)} document(s) of {spec.tag} refer to it", model=model.__model__, path=field.name
-                )
-            for _id, referred in found:
-                referring.setdefault((home.collection, id_key(referred)), set()).add((place.collection, id_key(_id)))
-            if field.on_delete == "cascade":
-                waiting.append((spec.model, place, [_id for _id, _ in found]))
-                for _id, _ in found:
-                    if (obj := place.find(id_key(_id))) is not None:
-                        known = deleted.setdefault((place.collection, id_key(_id)), [])
+        for (collection, path), owner in _places_of_references_to(home.collection).items():
+            place = home.sibling(collection)
+            cascading: list[Any] = []
+            for found in await _references(place, path, owner, home.collection, fresh):
+                key, to = (collection, id_key(found.id)), (home.collection, id_key(found.referred))
+                if found.field.on_delete == "deny" and key != to:
+                    raise DeletionRefused(
+                        "a document refers to it by a member that denies it", model=found.tag, path=found.field.name
+                    )
+                referring.setdefault(to, set()).add(key)
+                if found.field.on_delete == "nullify":
+                    former = operations.get(key)
+                    paths: dict[str, Any] = {path: None}
+                    if isinstance(former, Patch):
+                        paths = {**former.changes.set, **paths}
+                    if not isinstance(former, Delete):
+                        operations[key] = Patch(collection, found.id, Changes(set=paths))
+                elif found.field.on_delete == "cascade":
+                    cascading.append(found.id)
+                    if (obj := place.find(id_key(found.id))) is not None:
+                        known = deleted.setdefault(key, [])
                         known.extend([obj] if all(obj is not other for other in known) else [])
-                continue
-            for _id, _ in found:
-                key = (place.collection, id_key(_id))
-                former = operations.get(key)
-                paths = {field.stored_name: None}
-                if isinstance(former, Patch):
-                    paths = {**former.changes.set, **paths}
-                if not isinstance(former, Delete):
-                    operations[key] = Patch(place.collection, _id, Changes(set=paths))
+            if cascading:
+                waiting.append((place, cascading))
     # What was found last is the farthest from the objects: it goes first where nothing else decides.
     keys = list(reversed(operations))
     numbers = {key: number for number, key in enumerate(keys)}
@@ -135,16 +152,23 @@ def _seen(objects: Sequence[Any]) -> tuple[int, bytes] | None:
     return None
 
 
-def _references_to(model: Any) -> list[tuple[ModelSpec, FieldSpec]]:
-    """The members of all models that may refer to `model` and say what deleting it means."""
-    return [
-        (spec, field)
-        for other in list(REGISTRY.values())
-        if not other.__atomodm_embedded__ and _says_on_delete(other)
-        for spec in [spec_of(other)]
+def _places_of_references_to(collection: str) -> dict[tuple[str, str], Any]:
+    """Where members that say what deleting means may refer to a collection's documents.
+
+    Gives the collection and the path, and for each the model of documents that have no tag.
+    """
+    models = [model for model in list(REGISTRY.values()) if not model.__atomodm_embedded__]
+    residents = [model for model in models if (model.__options__.name or model.__model__) == collection]
+    return {
+        (spec.collection, field.stored_name): spec.owner
+        for model in models
+        if _says_on_delete(model)
+        for spec in [spec_of(model)]
         for field in spec.fields
-        if field.on_delete != "keep" and isinstance(field.type, ModelType) and issubclass(model, field.type.model)
-    ]
+        if field.on_delete != "keep"
+        and isinstance(field.type, ModelType)
+        and any(issubclass(resident, field.type.model) for resident in residents)
+    }
 
 
 def _says_on_delete(model: Any) -> bool:
@@ -152,12 +176,40 @@ def _says_on_delete(model: Any) -> bool:
     return any((members[name].metadata or {}).get("on_delete", "keep") != "keep" for name in model.__fields__)
 
 
-async def _referring(cache: ObjectCache, field: FieldSpec, ids: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Ids of the documents that refer to some ids, each with the one that it refers to."""
-    found: list[tuple[Any, Any]] = []
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A document that refers to another one, by a member of its own model."""
+
+    id: Any
+    tag: str
+    field: FieldSpec
+    referred: Any
+
+
+async def _references(
+    place: ObjectCache, path: str, owner: Any, collection: str, ids: Sequence[Any]
+) -> list[_Reference]:
+    """The references at a path to documents of a collection.
+
+    Models that share a collection may say different things of one path, and where a member takes models of several
+    collections, documents of all of them may have one of the ids.
+    """
+    found: list[_Reference] = []
     if ids:
-        async for chunk in cache.store.find(cache.collection, Find(filter=In(f"{field.stored_name}._id", tuple(ids)))):
+        async for chunk in place.store.find(place.collection, Find(filter=In(f"{path}._id", tuple(ids)))):
             for data in chunk.documents:
                 document = decode(data)
-                found.append((document["_id"], value_at(document, f"{field.stored_name}._id")))
+                spec = spec_of(_model_of(document, owner))
+                field, reference = spec.by_stored_name.get(path), document[path]
+                if field is None or not isinstance(field.type, ModelType) or not isinstance(reference, dict):
+                    continue
+                referred = _model_of(reference, field.type.model)
+                if field.on_delete != "keep" and spec_of(referred).collection == collection:
+                    found.append(_Reference(document["_id"], spec.tag, field, reference["_id"]))
     return found
+
+
+def _model_of(state: Mapping[str, Any], otherwise: Any) -> Any:
+    """The model that a document or a reference names."""
+    tag = state.get("__model__")
+    return REGISTRY.get(tag, otherwise) if isinstance(tag, str) else otherwise

@@ -82,17 +82,16 @@ class Write:
 
     def operation(self) -> Operation:
         """What is asked of the store."""
-        collection = self.cache.collection
-        if self.kind is WriteKind.PATCH:
+        collection, kind, data = self.cache.collection, self.kind, self.data
+        if data is None:
             return Patch(collection, self.id, self.changes)
-        assert self.data is not None
-        if self.kind is WriteKind.INSERT:
-            return Insert(collection, self.id, self.data)
-        if self.kind is WriteKind.REPLACE:
-            return Replace(collection, self.id, self.data)
+        if kind is WriteKind.INSERT:
+            return Insert(collection, self.id, data)
+        if kind is WriteKind.REPLACE:
+            return Replace(collection, self.id, data)
         assert self.revision is not None
         assert self.base is not None
-        return Update(collection, self.id, self.revision, self.changes, self.data, self.base)
+        return Update(collection, self.id, self.revision, self.changes, data, self.base)
 
     def describe(self) -> str:
         """One line for people: what happens to which document, without values."""
@@ -191,12 +190,13 @@ class Planner:
         data = flatten_document(obj, _id, self._scope)
         if self._replace_root(obj):
             return Write(obj, WriteKind.REPLACE, cache, _id, data, _WHOLE)
-        changes, base = changes_and_base(obj, data)
+        changes, base = changes_and_base(obj, data, self._scope.document)
         if "_id" in changes.set:
             raise PrimaryKeyChanged(
                 "the primary key of a stored object cannot change; save a new object", model=obj.__model__
             )
-        self._refuse_deleted(obj, changes)
+        if self._scope.references:
+            self._refuse_deleted(obj, changes)
         if changes:
             # The whole new document: what is stored, unknown fields included, with the changes.
             whole = data if base is None else encode(changes.apply(base))

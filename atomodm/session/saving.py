@@ -15,7 +15,7 @@ from typing import Any
 from pymongo.results import InsertOneResult, UpdateResult
 
 from ..breathing import Breather, without_collecting
-from ..contract.operations import Batch, Operation
+from ..contract.operations import Batch
 from ..contract.store import Store
 from ..errors import DuplicateKey, OutcomeUnknown, PartlyApplied, RevisionMismatch
 from ..identity import ObjectCache
@@ -30,6 +30,9 @@ from .steps import Step, steps_of
 #: Seconds for which a save goes on trying while others change the same documents.
 DEFAULT_TIMEOUT = 30.0
 _PAUSE = 0.002
+_NOTHING_INSERTED = nullcontext()
+#: Operations that are made between two looks at the clock.
+_AT_ONCE = 128
 
 SaveResult = InsertOneResult | UpdateResult
 
@@ -71,7 +74,7 @@ class Save:
         self._planner = Planner(find_cache, graph=graph, replace=replace)
         self._prepare = prepare
         self._graph = graph
-        self._following = Following(roots, on_conflict)
+        self._on_conflict: OnConflict = on_conflict
         self._atomic = atomic
         self._timeout = timeout
         self._inserted: set[int] = set()
@@ -90,8 +93,12 @@ class Save:
             A part was written, and then something failed.
         """
         if self._graph:
-            trackings = [root.__tracking__ for root in self._roots if root.__tracking__ is not None]
-            self._unfinished = [obj for tracking in trackings for obj in tracking.unfinished]
+            self._unfinished = [
+                obj
+                for root in self._roots
+                if (tracking := root.__tracking__) is not None and tracking.unfinished
+                for obj in tracking.unfinished
+            ]
         try:
             results = await self._run()
         except BaseException as error:
@@ -102,6 +109,10 @@ class Save:
             raise
         self._remember(())
         return results
+
+    @property
+    def _following(self) -> Following:
+        return Following(self._roots, self._on_conflict)
 
     @property
     def _is_begun(self) -> bool:
@@ -142,8 +153,8 @@ class Save:
                 await breather.breathe()
                 self._inserted.update([id(write.obj) for write in writes if write.kind is WriteKind.INSERT])
                 if await self._attempt(writes, being_written):
-                    results = {id(write.obj): self._result(write) for write in writes}
-                    return [results[id(obj)] for obj in self._roots]
+                    done = {id(write.obj): write for write in writes}
+                    return [self._result(done[id(obj)]) for obj in self._roots]
                 if loop.time() > deadline:
                     raise RevisionMismatch([], store=writes[0].cache.store.url)
             if self._is_begun and self._graph:
@@ -158,15 +169,15 @@ class Save:
 
     async def _attempt(self, writes: Sequence[Write], being_written: BeingWritten) -> bool:
         """Write once; False when somebody else was faster and the objects have followed."""
-        for cache, model in {(write.cache, spec_of(type(write.obj)).model): None for write in writes}:
+        for cache, kind in dict.fromkeys([(write.cache, type(write.obj)) for write in writes]):
             await cache.store.ready()
-            await self._prepare(cache, model)
+            await self._prepare(cache, spec_of(kind).model)
         if expired := await renew(writes, self._roots):
             await self._following.follow(expired)
             return False
-        if unchanged := [write for write in writes if write.kind is WriteKind.NOTHING]:
-            await finish(unchanged, None)
         changed = [write for write in writes if write.kind is not WriteKind.NOTHING]
+        if len(changed) < len(writes):
+            await finish([write for write in writes if write.kind is WriteKind.NOTHING], None)
         self._left = {id(write.obj): write.obj for write in changed}
         for step in await steps_of(changed, self._atomic) if changed else ():
             try:
@@ -183,12 +194,11 @@ class Save:
 
     async def _write(self, step: Step, being_written: BeingWritten) -> None:
         """Write a batch, and make the objects what was written."""
-        operations: list[Operation] = []
+        operations = [write.operation() for write in step.writes[:_AT_ONCE]]
         breather = Breather()
-        for write in step.writes:
-            operations.append(write.operation())
-            if breather.is_due():
-                await breather.breathe()
+        for start in range(_AT_ONCE, len(step.writes), _AT_ONCE):
+            await breather.breathe()
+            operations += [write.operation() for write in step.writes[start : start + _AT_ONCE]]
         with _inserting(step.store, step.writes):
             try:
                 outcome = await step.store.write(Batch(operations))
@@ -197,27 +207,27 @@ class Save:
                     if write.data is not None:
                         write.obj.__track__().uncertain += (write.data,)
                 raise
-            for write in step.writes:
-                self._note(write, being_written)
+            self._note(step.writes, being_written)
             await finish(step.writes, outcome)
 
-    def _note(self, write: Write, being_written: BeingWritten) -> None:
-        """Note that a write is done."""
-        key = id(write.obj)
-        if write.link is not None:
-            self._unlinked[key] = write.obj
-            return
-        self._unlinked.pop(key, None)
-        self._left.pop(key, None)
-        self._done[key] = write.obj
-        being_written.written.add(key)
+    def _note(self, writes: Sequence[Write], being_written: BeingWritten) -> None:
+        """Note that some writes are done."""
+        for write in writes:
+            key = id(write.obj)
+            if write.link is not None:
+                self._unlinked[key] = write.obj
+                continue
+            self._unlinked.pop(key, None)
+            self._left.pop(key, None)
+            self._done[key] = write.obj
+            being_written.written.add(key)
 
 
 def _inserting(store: Store, writes: Sequence[Write]) -> AbstractContextManager[object]:
     """Tell what reads the store of the new objects among those that are written, as `CacheScope.inserting`."""
     scopes = {write.cache.scope for write in writes if write.obj.__home__ is None}
     if not scopes:
-        return nullcontext()
+        return _NOTHING_INSERTED
     with ExitStack() as stack:
         for scope in scopes:
             stack.enter_context(scope.inserting(store))

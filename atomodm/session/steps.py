@@ -77,9 +77,11 @@ async def steps_of(writes: Sequence[Write], atomic: bool | None) -> list[Step]:
     BatchTooLarge
         What the store could apply at once is more than it takes at once, and `atomic` is not False.
     """
+    if len(writes) == 1:
+        return [Step(writes[0].cache.store, list(writes))]
     # Roughly, what is referred to comes first.
     ordered = list(reversed(writes))
-    units = list(dict.fromkeys(unit_of(write.cache) for write in ordered))
+    units = list(dict.fromkeys(map(unit_of, dict.fromkeys([write.cache for write in ordered]))))
     if len(units) == 1:
         step = _together(ordered)
         if step is not None:

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from atomodm.contract import Batch, ChangeKind, IndexSpec
+from atomodm.contract import Batch, ChangeKind, IndexSpec, Replace
+from atomodm.encoding import encode
 from atomodm.engine import EngineStore
 from atomodm.engine.expiry import BATCH, INTERVAL
 from atomodm.errors import InvalidURL
-from atomodm.query.changes import Changes
 from atomodm.store.memory import MemoryStore
 from atomodm.store.registry import create_store
 from atomodm.store.sqlite import SQLiteStore
-from atomodm.testing.contract.stores import ids, insert_all, update
+from atomodm.testing.contract.stores import ids, insert_all
 
 #: Documents expire an hour after `at`.
 EXPIRING = IndexSpec(name="at_1", fields=[("at", 1)], expire_after=3600)
@@ -141,14 +141,14 @@ async def test_a_document_that_is_written_before_it_is_removed_stays(
     store: EngineStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents = notes(3)
-    revisions = (await insert_all(store, "notes", documents)).revisions
+    await insert_all(store, "notes", documents)
     write, postponed = store._expiry._write, asyncio.Event()
 
     async def postpone(batch: Batch) -> Any:
         if not postponed.is_set():
             postponed.set()
-            changes = Changes(set={"at": START + timedelta(days=9)})
-            await store.write(Batch([update("notes", revisions[1], documents[1], changes)]))
+            document = encode({"_id": documents[1]["_id"], "at": START + timedelta(days=9)})
+            await store.write(Batch([Replace("notes", documents[1]["_id"], document)]))
         return await write(batch)
 
     monkeypatch.setattr(store._expiry, "_write", postpone)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+import pytest
+from bson import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atomodm import Store
 from atomodm.contract import Find, IndexSpec
 from atomodm.engine.driver import Place
 from atomodm.engine.finding import reading
@@ -77,3 +80,23 @@ async def test_a_find_that_compares_entries_gives_what_a_scan_gives(
         assert explanation.access == "intersection"
     assert found == [number for number, (a, b) in enumerate(values) if a in (1, [0, 1]) and b in (1, [0, 1])]
     await store.close()
+
+
+@pytest.mark.parametrize(
+    "kind", [int, float, str, lambda number: ObjectId(f"{number:024x}"), lambda number: b"%d" % number]
+)
+async def test_a_find_that_compares_entries_finds_ids_of_every_kind(store: Store, kind: Any) -> None:
+    # What comes in an index before what the other one has takes several pages, so that some of them are passed over.
+    made = {id: {"_id": id, "a": int(number > 200), "b": number % 2} for number in range(300) for id in [kind(number)]}
+    await insert_all(store, "c", made.values())
+    await store.ensure_indexes("c", [IndexSpec(name=name, fields=[(name, 1)]) for name in "ab"])
+    filter = parse_filter({"a": 1, "b": 1})
+    with (
+        mock.patch.object(planner, "INTERSECTED", 0),
+        mock.patch.object(planner, "INTERSECTED_RATIO", 100),
+        mock.patch.object(reading, "LARGEST_PAGE", 4),
+    ):
+        explanation = await store.explain("c", Find(filter=filter))
+        found = await ids(store, "c", filter)
+    assert explanation.access == "intersection"
+    assert set(found) == {id for id, document in made.items() if document["a"] and document["b"]}

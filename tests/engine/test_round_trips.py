@@ -19,20 +19,7 @@ from atomodm.query.changes import Changes
 from atomodm.query.filters import parse_filter
 from atomodm.testing.contract.stores import find_all, insert_all, read, update
 from tests.engine.far import FarStore, far_store
-
-INDEXES = [
-    IndexSpec(name="age_1", fields=[("age", 1)]),
-    IndexSpec(name="city_1", fields=[("city", 1)]),
-    IndexSpec(name="email_1", fields=[("email", 1)], unique=True),
-]
-NUMBER = 5000
-
-
-def people(number: int) -> list[dict[str, Any]]:
-    return [
-        {"_id": place, "age": place % 50, "city": f"c{place % 20}", "email": f"{place}@x", "text": "x" * 100}
-        for place in range(number)
-    ]
+from tests.engine.people import INDEXES, NUMBER, people
 
 
 @pytest.fixture
@@ -383,6 +370,29 @@ async def test_only_expired_documents_that_are_in_the_way_are_removed(expiring: 
             await insert_all(expiring, "notes", documents)
         assert len(made) <= 6
     assert (await expiring.check()).problems == ()
+
+
+async def test_a_unique_index_that_is_built_removes_only_expired_documents_that_are_in_its_way(
+    expiring: FarStore,
+) -> None:
+    twice = {"_id": "twice", "name": "a", "code": 7, "at": hours_ago(0)}
+    expired = [{"_id": f"over {n}", "name": f"over {n}", "code": n, "at": hours_ago(2)} for n in (7, 7.0, 8, 8.5)]
+    expired[1] |= {"_id": "over again", "name": "over again"}
+    documents = [{"_id": n, "name": f"n{n}", "code": 100 + n, "at": hours_ago(2)} for n in range(3000)]
+    await expiring["notes"].insert_many(documents)
+    await insert_all(expiring, "notes", [twice, *expired])
+    code = IndexSpec(name="code_1", fields=[("code", 1)], unique=True)
+    with expiring.calls() as made:
+        await expiring.ensure_indexes("notes", [code])
+    # One step for each page of documents, and one that makes room; nothing else is removed.
+    assert made.count("apply") <= 9
+    assert (await expiring.driver.state("notes")).documents == 3000 + 5 - 2
+    assert (await expiring.check()).problems == ()
+    await expiring.drop_indexes("notes", ["code_1"])
+    await insert_all(expiring, "notes", [{"_id": "new", "name": "new", "code": 7}])
+    with pytest.raises(DuplicateKey):
+        await expiring.ensure_indexes("notes", [code])
+    assert (await expiring.driver.state("notes")).documents == 3000 + 5 - 2 + 1
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

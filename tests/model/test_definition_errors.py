@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from atom.api import Event, ForwardTyped, Int, List, Property, Signal, Str, Typed
+from atom.api import Event, ForwardTyped, Instance, Int, List, Property, Signal, Str, Typed
 
 from atomodm import JSONModel, ModelDefinitionError, is_db_field
 from atomodm.model import spec_of
@@ -180,6 +180,19 @@ def test_on_delete_stands_on_single_references_to_documents_only() -> None:
     for member in (List(target), Typed(Point)):
         with pytest.raises(ModelDefinitionError, match="on_delete"):
             spec_of(make_model({"to": member.tag(on_delete="nullify")}))
+
+
+def test_on_delete_is_refused_where_it_could_not_be_kept() -> None:
+    target = make_model({})
+    for member in (Typed(target).tag(required=True), Typed(target, optional=False), Instance(target, optional=False)):
+        with pytest.raises(ModelDefinitionError, match="None"):
+            spec_of(make_model({"to": member.tag(on_delete="nullify")}))
+
+    class Embedded(JSONModel):
+        to = Typed(target).tag(on_delete="deny")
+
+    with pytest.raises(ModelDefinitionError, match="embedded"):
+        spec_of(Embedded)
 
 
 def test_a_spec_is_computed_once_and_cannot_be_changed() -> None:

@@ -162,6 +162,19 @@ class RedisServer:
         found: dict[str, Any] = self.client.info(section)
         return found
 
+    def wait_until_copied(self) -> None:
+        """Wait until its replicas have everything that it has now.
+
+        A replica that has just begun gets nothing for up to a second.
+        """
+        written = self.info("replication")["master_repl_offset"]
+
+        def is_copied() -> bool:
+            state = self.info("replication")
+            return all(state[f"slave{number}"]["offset"] >= written for number in range(state["connected_slaves"]))
+
+        wait_until(is_copied, "replicas that have everything")
+
     def flush(self) -> None:
         """Remove everything that it holds; scripts stay loaded."""
         self.client.flushall()

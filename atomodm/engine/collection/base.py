@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from pymongo.errors import InvalidName
 
 from ...contract.store import Store
@@ -43,7 +41,7 @@ class CollectionBase:
     @property
     def full_name(self) -> str:
         """The store's name and the collection's, with a dot between them."""
-        return f"{_database_name(self._store.url)}.{self._name}"
+        return f"{self._store.database_name}.{self._name}"
 
     @property
     def database(self) -> Store:
@@ -77,10 +75,3 @@ def check_collection_name(name: str) -> None:
         raise TypeError(f"a collection's name is a string, not {describe_type(name)}")
     if (fault := name_fault(name)) is not None:
         raise InvalidName(fault)
-
-
-def _database_name(url: str) -> str:
-    """What stands for the name of a database: the last part of a store's address, without an ending."""
-    parts = urlsplit(url)
-    last = (parts.path.rstrip("/") or parts.netloc).rpartition("/")[2]
-    return last.split(".")[0] or parts.scheme

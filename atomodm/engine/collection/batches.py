@@ -16,6 +16,9 @@ from ..writing.unmoved import write_unmoved
 TOGETHER = 5000
 BYTES_TOGETHER = 8 * 1024 * 1024
 
+#: Batches that are refused one after the other before they become small.
+PATIENCE = 3
+
 #: Operations that need no reading before they are written.
 Guarded = Insert | Update | Delete
 
@@ -50,7 +53,7 @@ async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered:
         Stop at the first that is refused.
     """
     written = Written([], [], [])
-    start, most, limit = 0, len(operations), len(operations)
+    start, most, limit, refusals = 0, len(operations), len(operations), 0
     while start < len(operations):
         part = _fitting(store, operations[start : start + most])
         try:
@@ -62,14 +65,20 @@ async def write_batches(store: Store, operations: Sequence[Guarded], *, ordered:
             most = limit = len(part) // 2
             continue
         except (DuplicateKey, InvalidIndexKey) as error:
-            # What stands before the operation in question goes first; then that one, alone, to be sure.
-            most = max(1, error.position if isinstance(error, DuplicateKey) else len(part) // 8)
+            # What stands before the operation in question goes first; then that one, alone, to be sure. Where each
+            # takes the value of the next, that is refused as well, for the one before, and so on.
+            refusals += 1
+            few = max(1, len(part) // 8)
+            most = max(1, error.position) if isinstance(error, DuplicateKey) else few
+            if refusals > PATIENCE:
+                most = min(most, few)
             if len(part) > 1:
                 continue
             written.refused.append((start, error))
             if ordered:
                 break
         else:
+            refusals = 0
             written.revisions.extend(revisions)
             written.moved.extend(operation.id for operation in moved)
         start += len(part)

@@ -12,13 +12,12 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import InvalidOperation
 
 from ...breathing import Breather
-from ...contract.indexes import IndexSpec
 from ...contract.operations import Insert
 from ...errors import AtomodmError, InvalidQuery, describe_type
 from .arguments import check_replacement, check_update, refuse
 from .batches import write_batches
 from .faults import bulk_error, write_fault
-from .known import TOGETHER, Statement, do_known, known_id
+from .known import KnownStatements, Statement, known_id
 from .statements import DeleteStatement, Updated, UpdateStatement, read_insert
 from .writer import DocumentWriter
 
@@ -72,7 +71,7 @@ class BulkWrite:
         self._ordered = ordered
         self._requests: list[_Request] = []
         self._breather = Breather()
-        self._unique: Sequence[IndexSpec] | None = None
+        self._known = KnownStatements(writer)
         self._result: dict[str, Any] = {
             "writeErrors": [],
             "writeConcernErrors": [],
@@ -187,13 +186,14 @@ class BulkWrite:
         start = 0
         while start < len(requests) and not self._is_over:
             run = await self._run_at(requests, start)
-            start += len(run)
             if isinstance(run[0].work, Insert):
                 await self._insert(run)
             elif len(run) > 1:
-                await self._do_known(run)
+                start += await self._do_known(run)
+                continue
             else:
                 await self._do(run[0])
+            start += len(run)
         for name in ("writeErrors", "upserted"):
             self._result[name].sort(key=lambda entry: entry["index"])
         if self._result["writeErrors"]:
@@ -209,22 +209,14 @@ class BulkWrite:
         if isinstance(requests[start].work, Insert):
             inserts = takewhile(lambda request: isinstance(request.work, Insert), islice(requests, start, None))
             return list(inserts)
-        found: dict[bytes, _Request] = {}
-        for request in requests[start : start + TOGETHER]:
-            id = known_id(request.work, await self._unique_indexes() if found else ())
-            if id is None or id in found:
+        ids: set[bytes] = set()
+        for request in islice(requests, start, start + self._known.together):
+            id = known_id(request.work)
+            if id is None or id in ids:
                 break
-            found[id] = request
-        # The first one was taken without asking for the indexes, which is not worth it for one alone.
-        if len(found) > 1 and known_id(requests[start].work, await self._unique_indexes()) is not None:
-            return list(found.values())
-        return [requests[start]]
-
-    async def _unique_indexes(self) -> Sequence[IndexSpec]:
-        if self._unique is None:
-            specs = await self._writer.store.list_indexes(self._collection)
-            self._unique = [spec for spec in specs if spec.unique]
-        return self._unique
+            ids.add(id)
+            await self._breather.breathe()
+        return requests[start : start + max(1, len(ids))]
 
     async def _insert(self, requests: Sequence[_Request]) -> None:
         operations = [request.work for request in requests if isinstance(request.work, Insert)]
@@ -233,16 +225,15 @@ class BulkWrite:
         for position, error in written.refused:
             self._fail(requests[position], error)
 
-    async def _do_known(self, requests: Sequence[_Request]) -> None:
-        while requests and not self._is_over:
-            works = [request.work for request in requests]
-            done = await do_known(self._writer, [work for work in works if isinstance(work, Statement)])
-            for request, step in zip(requests, done, strict=False):
-                if step is not None:
-                    self._count(request, step)
-                elif not self._is_over:
-                    await self._do(request)
-            requests = requests[len(done) :]
+    async def _do_known(self, requests: Sequence[_Request]) -> int:
+        """Do requests together, as far as nothing comes in between; gives how many are done."""
+        done = await self._known.do([request.work for request in requests if isinstance(request.work, Statement)])
+        for request, step in zip(requests, done, strict=False):
+            if step is not None:
+                self._count(request, step)
+            elif not self._is_over:
+                await self._do(request)
+        return len(done)
 
     async def _do(self, request: _Request) -> None:
         try:

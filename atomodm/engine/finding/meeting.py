@@ -44,8 +44,7 @@ class _Ids:
         found: set[bytes] = set()
         del self._ids[: bisect_left(self._ids, wanted[0])]
         if not self._ids and (self._last is None or self._last < wanted[0]):
-            # No id is the beginning of another one: this lies before the first one wanted, and after few others.
-            before = wanted[0][:-1]
+            before = _before(wanted[0])
             self._last = before if self._last is None else max(self._last, before)
         while not self.ended and (not self._ids or self._ids[-1] < wanted[-1]):
             found.update(self._ids)
@@ -97,3 +96,10 @@ class Meeting:
         """Give up what was asked for ahead."""
         for each in self._all:
             await each.pages.close()
+
+
+def _before(id: bytes) -> bytes:
+    """What lies before an id and after nearly all others that do, and is not the beginning of the id."""
+    # The first byte of an id says of which type it is, and is more than 0.
+    start = id.rstrip(b"\0")
+    return start[:-1] + bytes([start[-1] - 1]) + b"\xff" * (1 + len(id) - len(start))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -15,6 +15,9 @@ from ..indexing.catalogues import Catalogues
 from ..planning.plan import Access, Intersection, Lookup, Scan, may_repeat
 from .meeting import Meeting
 from .pages import LARGEST_PAGE, PageSize
+
+#: Ranges that a driver is given at a time.
+MOST_RANGES = 5000
 
 
 @dataclass(slots=True)
@@ -185,13 +188,16 @@ class Reader:
 
     async def _scan(self, scan: Scan, ranges: Sequence[Range], after: Place | None, reverse: bool, size: int) -> Page:
         ranges = _left(ranges, after, reverse)
+        start = 0
         while True:
+            # A driver looks at all that it is given, each time.
+            part = ranges if len(ranges) <= MOST_RANGES else ranges[start : start + MOST_RANGES]
             self._asked()
             try:
                 page = await self._driver.scan(
                     self._collection,
                     None if scan.index is None else scan.index.ref,
-                    ranges,
+                    part,
                     limit=size,
                     after=after,
                     reverse=reverse,
@@ -204,6 +210,11 @@ class Reader:
                 # The primary order does not depend on the catalogue; only the choice of it did.
                 self._version = None
             self.begun = True
+            if not page.more and start + len(part) < len(ranges):
+                if not page.keys:
+                    start += len(part)
+                    continue
+                page = replace(page, more=True)
             self.figures.scanned += len(page.keys)
             self.figures.fetched += len(page.keys)
             return page

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from ...breathing import Breather
 from ...concurrency import Ahead
 from ...contract.indexes import IndexSpec, Progress
+from ...contract.operations import Delete
 from ...encoding import decode_all
 from ...errors import BatchTooLarge, InvalidIndexKey, StaleCatalogue
-from ...query.ranges import EVERYTHING
-from ..driver import CollectionChanges, Commit, Driver, Page, Place, Refused, Row
+from ...query.evaluator import compile_filter
+from ...query.ranges import EVERYTHING, point
+from ..driver import CollectionChanges, Commit, Driver, IndexRef, Page, Place, Refused, Row
 from ..writing.refusal import duplicate_key
 from .catalogue import Catalogue, Index
 from .catalogues import Catalogues
@@ -43,13 +45,23 @@ class IndexBuilder:
     collection : str
     url : str
         The store's address for messages.
+    remove : callable
+        Applies removals of documents, but for those that somebody wrote or removed meanwhile.
     """
 
-    def __init__(self, driver: Driver, catalogues: Catalogues, collection: str, url: str) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        catalogues: Catalogues,
+        collection: str,
+        url: str,
+        remove: Callable[[Sequence[Delete]], Awaitable[int]],
+    ) -> None:
         self._driver = driver
         self._catalogues = catalogues
         self._collection = collection
         self._url = url
+        self._remove_expired = remove
         #: Documents whose entries are written in the next commit.
         self._together = self._most = STEP
 
@@ -166,7 +178,11 @@ class IndexBuilder:
                 self._together = self._most = len(part) // 2
             except Refused as refused:
                 if refused.taken:
-                    await self._give_up(indexes, refused.taken[0][1])
+                    gone = await self._make_room(catalogue, changes, refused)
+                    if not gone:
+                        await self._give_up(indexes, refused.taken[0][1])
+                    rows = [row for row in rows if row[0] not in gone]
+                    continue
                 # Who wrote a document meanwhile has written all of its entries. Where many write, few documents
                 # together are more likely to be all as they were read.
                 changed = {id for _, id in refused.mismatched}
@@ -200,6 +216,32 @@ class IndexBuilder:
         changes.added.sort()
         changes.claimed.sort()
         return changes, multikey
+
+    async def _make_room(self, catalogue: Catalogue, changes: CollectionChanges, refused: Refused) -> set[bytes]:
+        """Remove the documents that have expired of those that want one unique value; gives the ids of these.
+
+        They do not keep the value. Those in nobody's way are left to the rounds, so that nobody waits for that here.
+        """
+        if not catalogue.expires:
+            return set()
+        taken = {(number, id) for _, number, id in refused.taken}
+        wanted = {(number, key) for number, key, id in changes.claimed if (number, id) in taken}
+        ids = {id for number, key, id in changes.claimed if (number, key) in wanted}
+        for number in {number for number, _ in wanted}:
+            ranges = sorted(point(key) for other, key in wanted if other == number)
+            ref = IndexRef(number, True)
+            ids.update(id for _, id in await self._driver.entries(self._collection, ref, ranges, limit=len(ranges)))
+        is_alive = compile_filter(catalogue.alive(self._driver.now()))
+        rows = await self._driver.get(self._collection, list(ids))
+        expired = {
+            id: Delete(self._collection, document["_id"], revision, seen=(revision, data))
+            for (id, revision, data), document in zip(rows, decode_all([row[2] for row in rows]), strict=True)
+            if not is_alive(document)
+        }
+        removals = list(expired.values())
+        for start in range(0, len(removals), PART):
+            await self._remove_expired(removals[start : start + PART])
+        return set(expired)
 
     async def _give_up(self, indexes: Sequence[Index], number: int) -> None:
         """Remove the indexes that are being built, because a unique one of them finds equal values."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import InvalidIndexKey
-from ...query.changes import overlap
 from ..driver import CollectionChanges
 from .catalogue import Index, without_positions
 from .index_keys import Entries
@@ -24,15 +23,15 @@ def affected(indexes: Iterable[Index], paths: Iterable[str]) -> list[Index]:
 
     An index that is being built may lack entries of the unchanged document, so it always counts.
     """
-    plain = list(map(without_positions, paths))
+    plain = [without_positions(path) for path in paths]
     return [index for index in indexes if not index.complete or _overlap(index.reads, plain)]
 
 
 def _overlap(reads: Iterable[str], paths: Iterable[str]) -> bool:
-    # Loops and no generator: every save of an object asks, for each index.
+    # As `overlap` does, without a call for each: every save of an object asks, for each index.
     for read in reads:
         for path in paths:
-            if overlap(read, path):
+            if read == path or read.startswith(path + ".") or path.startswith(read + "."):
                 return True
     return False
 

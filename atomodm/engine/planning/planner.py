@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from ...contract.finding import Find
 from ...errors import InvalidQuery
@@ -19,6 +20,7 @@ from ..indexing.catalogue import Catalogue
 from ..indexing.index_specs import ID_INDEX
 from .candidates import Candidate, bounds_by_path, holds_all, of_index, primary, whole
 from .counting import COUNTED, Counting, KeptCounts
+from .large import listed
 from .ordering import Order, in_groups, in_order
 from .plan import Part, Plan, Scan
 from .ways import ALL_DOCUMENTS, Way, intersection_of, joined, parts_in_order, parts_of
@@ -70,7 +72,7 @@ class Planner:
         if any(isinstance(condition, Nothing) for condition in conditions):
             return self._of(find, [_nothing(conditions)])
         candidates: list[Candidate] = []
-        for candidate in self._candidates(conditions):
+        for candidate in await listed(partial(self._candidates, conditions), conditions):
             if _is_unbeatable(candidate.scan):
                 return self._of(find, [Way(candidate, conditions, ALL)])
             candidates.append(candidate)
@@ -149,7 +151,8 @@ class Planner:
 
     async def _branch(self, own: Sequence[Node], others: Sequence[Node], outer: Sequence[Node]) -> list[Way] | None:
         conditions = [*own, *others]
-        candidates = [candidate for candidate in self._candidates(conditions) if candidate.uses(own)]
+        bounded = await listed(partial(self._candidates, conditions), conditions)
+        candidates = [candidate for candidate in bounded if candidate.uses(own)]
         if candidates:
             if not all(candidate.scan.ranges for candidate in candidates):
                 return []
@@ -240,12 +243,13 @@ class Planner:
     async def _hinted(self, find: Find, conditions: Sequence[Node], hint: str) -> Plan:
         """Scan the index that was asked for, even if it has not all documents that match."""
         if hint == ID_INDEX:
-            by_id = primary(bounds_by_path(conditions))
-            return self._of(find, [Way(by_id or ALL_DOCUMENTS, conditions, ALL)])
+            by_id = await listed(lambda: filter(None, [primary(bounds_by_path(conditions))]), conditions)
+            return self._of(find, [Way(next(iter(by_id), ALL_DOCUMENTS), conditions, ALL)])
         index = self._catalogue.named(hint)
         if index is None or not index.complete:
             raise InvalidQuery("the hint does not correspond to an existing index")
-        candidates = list(of_index(index, bounds_by_path(conditions), conditions))
+        bounded = await listed(lambda: of_index(index, bounds_by_path(conditions), conditions), conditions)
+        candidates = list(bounded)
         for candidate in (*candidates, whole(index)):
             if find.sort and in_order(candidate.scan, find.sort) is not None:
                 return self._of(find, [Way(candidate, conditions, ALL)])

@@ -47,3 +47,8 @@ class LatestDocuments:
         former = self._rows.pop(document, None)
         if former is not None:
             self._bytes -= len(former[2])
+
+    def forget_collection(self, collection: str) -> None:
+        """Note that no document of a collection may be what it was."""
+        for document in [document for document in self._rows if document[0] == collection]:
+            self.forget(document)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bson import Regex
 
@@ -12,6 +12,7 @@ from ...contract.operations import Batch, Delete, Insert, Operation, Patch, Repl
 from ...encoding import decode, decode_all, encode
 from ...errors import DuplicateKey, InvalidQuery, StoreCorrupt, ValueNotStorable
 from ...query.changes import Changes
+from ...query.evaluator import compile_filter
 from ...query.keys import encode_key
 from ..driver import CollectionChanges, Commit, InsertRow, LogEntry, Row
 from ..indexing.catalogue import Catalogue, Index
@@ -39,8 +40,7 @@ _NO_IDS = {encode_key([])[0], encode_key(Regex(""))[0]}
 _NO_ENTRIES: DocumentEntries = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A commit and what it will have done.
 
     Attributes
@@ -58,12 +58,12 @@ def reads_first(operation: Operation, catalogues: Mapping[str, Catalogue]) -> bo
     """Whether the document's present state must be read before the operation can be prepared."""
     if isinstance(operation, Delete):
         return operation.revision is None or bool(catalogues[operation.collection].indexes)
-    return isinstance(operation, Patch | Replace)
+    return isinstance(operation, (Patch, Replace))
 
 
 def is_unguarded(operation: Operation) -> bool:
     """Whether the operation applies to whatever revision the document is at, so that a race is ours to resolve."""
-    return isinstance(operation, Patch | Replace) or (isinstance(operation, Delete) and operation.revision is None)
+    return isinstance(operation, (Patch, Replace)) or (isinstance(operation, Delete) and operation.revision is None)
 
 
 async def document_keys_of(batch: Batch, store: str) -> list[DocumentKey]:
@@ -78,17 +78,20 @@ async def document_keys_of(batch: Batch, store: str) -> list[DocumentKey]:
     ValueNotStorable
         An id is an array or a regular expression.
     """
+    keys = _document_keys(batch.operations[:_STEP])
     breather = Breather()
-    keys: list[DocumentKey] = []
-    for start in range(0, len(batch.operations), _STEP):
-        part = batch.operations[start : start + _STEP]
-        ids = [encode_key(operation.id) for operation in part]
-        if not _NO_IDS.isdisjoint([id[0] for id in ids]):
-            raise ValueNotStorable("an id may not be an array or a regular expression", path="_id")
-        keys += [(operation.collection, id) for operation, id in zip(part, ids, strict=True)]
+    for start in range(_STEP, len(batch.operations), _STEP):
         await breather.breathe()
+        keys += _document_keys(batch.operations[start : start + _STEP])
     if len(set(keys)) != len(keys):
         _refuse_repeated(batch, keys, store)
+    return keys
+
+
+def _document_keys(operations: Sequence[Operation]) -> list[DocumentKey]:
+    keys = [(operation.collection, encode_key(operation.id)) for operation in operations]
+    if not _NO_IDS.isdisjoint([id[0] for _, id in keys]):
+        raise ValueNotStorable("an id may not be an array or a regular expression", path="_id")
     return keys
 
 
@@ -107,6 +110,9 @@ def _refuse_repeated(batch: Batch, keys: Sequence[DocumentKey], store: str) -> N
 class Preparation:
     """Prepares one batch.
 
+    For nobody is there a document that has expired: changing it is refused as if it were absent, replacing it inserts,
+    and an unguarded delete finds nothing. Only a delete at its revision, as those have that make room, removes it.
+
     Parameters
     ----------
     batch : Batch
@@ -118,6 +124,8 @@ class Preparation:
         The documents that had to be read first, as far as they exist.
     keep : int
         Log positions to keep.
+    now : int
+        The time that decides whether documents have expired, as `Driver.now`.
     """
 
     def __init__(
@@ -127,13 +135,19 @@ class Preparation:
         catalogues: Mapping[str, Catalogue],
         current: Mapping[DocumentKey, Row],
         keep: int,
+        now: int,
     ) -> None:
         self._batch = batch
         self._keys = keys
         self._catalogues = dict(catalogues)
         self._current = current
         self._keep = keep
-        self._changes = {name: CollectionChanges(catalogue.version) for name, catalogue in catalogues.items()}
+        self._changes: dict[str, CollectionChanges] = {}
+        self._is_alive: dict[str, Callable[[Mapping[str, Any]], bool]] = {}
+        for name, catalogue in catalogues.items():
+            self._changes[name] = CollectionChanges(catalogue.version)
+            if catalogue.expires:
+                self._is_alive[name] = compile_filter(catalogue.alive(now))
         self._effects: list[Effect] = []
         self._offset = 0
 
@@ -142,8 +156,9 @@ class Preparation:
         batch = self._batch
         breather = Breather()
         for start in range(0, len(batch.operations), _STEP):
+            if start:
+                await breather.breathe()
             self._add(batch.operations[start : start + _STEP], self._keys[start : start + _STEP])
-            await breather.breathe()
         record = encode_record(
             self._effects,
             [collection for collection, _ in self._keys],
@@ -176,40 +191,53 @@ class Preparation:
         indexes: Sequence[Index] = self._catalogues[collection].indexes
         row = self._current.get(key)
         old, new = None if row is None else row[2], None
+        if isinstance(operation, Update):
+            old = operation.previous
         expected = 0 if row is None else row[1]
+        is_there = old is not None and not self._has_expired(collection, old)
         match operation:
-            case Update():
-                old, new, expected = operation.previous, operation.document, operation.revision
-                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
-            case Patch() if row is not None:
-                new = _patched(row, operation.changes)
-                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
-            case Patch():
+            case Update() | Patch() if not is_there:
                 changes.guards.append((id, NEVER))
                 return Effect.NOTHING
+            case Update():
+                new, expected = operation.document, operation.revision
+                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
+            case Patch():
+                assert row is not None
+                new = _patched(row, operation.changes)
+                indexes = affected(indexes, operation.changes.paths()) if indexes else ()
             case Replace() | Insert():
                 new = operation.document
             case Delete():
                 if operation.revision is not None:
                     expected = operation.revision
-                elif row is None:
-                    changes.guards.append((id, 0))
+                elif not is_there:
+                    changes.guards.append((id, expected))
                     return Effect.NOTHING
-        self._add_entries(collection, indexes, id, old, new)
+        if indexes:
+            self._add_entries(collection, indexes, id, old, new)
         if new is None:
             changes.deletes.append((id, expected))
             return Effect.DELETED
-        if row is None and not isinstance(operation, Update):
+        if old is None:
             changes.inserts.append((id, new, self._offset))
             return Effect.INSERTED
         changes.updates.append((id, expected, new, self._offset))
-        return Effect.REPLACED
+        return Effect.REPLACED if is_there else Effect.INSERTED
+
+    def _has_expired(self, collection: str, data: bytes) -> bool:
+        is_alive = self._is_alive.get(collection)
+        if is_alive is None:
+            return False
+        try:
+            return not is_alive(decode(data))
+        except StoreCorrupt:
+            # Of a damaged one nobody knows; what can be done with it is said where it is prepared.
+            return False
 
     def _add_entries(
         self, collection: str, indexes: Sequence[Index], id: bytes, old: bytes | None, new: bytes | None
     ) -> None:
-        if not indexes:
-            return
         before = _NO_ENTRIES
         if old is not None:
             try:

@@ -49,9 +49,12 @@ async def make_room(
         return False
     wanted: dict[str, set[bytes]] = {}
     for name, id in refused.mismatched:
-        if not any(id == inserted for inserted, _, _ in commit.collections[name].inserts):
-            return False
         wanted.setdefault(name, set()).add(id)
+    if any(
+        not ids.issubset([inserted for inserted, _, _ in commit.collections[name].inserts])
+        for name, ids in wanted.items()
+    ):
+        return False
     for name, ids in (await _holders(driver, refused, commit, catalogues)).items():
         wanted.setdefault(name, set()).update(ids)
     operations: list[Delete] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
 from ...concurrency import together
@@ -15,6 +14,7 @@ from ..indexing.catalogues import Catalogues
 from ..record import decode_record, outcome
 from .document_queue import DocumentQueue
 from .latest import DocumentKey
+from .patience import Patience
 from .preparing import Preparation, Prepared, document_keys_of, is_unguarded, reads_first
 from .refusal import Refusal
 from .room import make_room
@@ -59,20 +59,19 @@ class Writer:
         if not batch.operations:
             return Outcome((), ())
         keys = await document_keys_of(batch, self._url)
-        async with self._turn(batch, keys):
-            return await self._write(batch, keys)
-
-    def _turn(self, batch: Batch, keys: Sequence[DocumentKey]) -> AbstractAsyncContextManager[None]:
         contended = [
             key
             for key, operation in zip(keys, batch.operations, strict=True)
             if type(operation) is not Insert and is_unguarded(operation)
         ]
-        return self.queue.hold(contended) if 0 < len(contended) <= QUEUED else nullcontext()
+        if 0 < len(contended) <= QUEUED:
+            async with self.queue.hold(contended):
+                return await self._write(batch, keys)
+        return await self._write(batch, keys)
 
     async def _write(self, batch: Batch, keys: Sequence[DocumentKey]) -> Outcome:
-        patience = self.queue.patience()
-        collections = list(dict.fromkeys(operation.collection for operation in batch.operations))
+        patience: Patience | None = None
+        collections = list(dict.fromkeys([collection for collection, _ in keys]))
         believes = made_room = True
         while True:
             catalogues = {name: await self._catalogues.get(name) for name in collections}
@@ -80,7 +79,7 @@ class Writer:
             believes = False
             current = {**believed, **await self._read(unread)} if unread else believed
             try:
-                prepared = await Preparation(batch, keys, catalogues, current, self._keep).run()
+                prepared = await Preparation(batch, keys, catalogues, current, self._keep, self._driver.now()).run()
             except AtomodmError:
                 if not believed:
                     raise
@@ -102,11 +101,12 @@ class Writer:
                     made_room = bool(room)
                     continue
             else:
-                self._catalogues.forget(
-                    name for name, changes in prepared.commit.collections.items() if changes.catalogue is not None
-                )
+                for name, changes in prepared.commit.collections.items():
+                    if changes.catalogue is not None:
+                        self._catalogues.forget([name])
                 self._keep_latest(prepared, applied, catalogues)
                 return _outcome(prepared, applied)
+            patience = patience or self.queue.patience()
             if refusal is not None:
                 refusal.raise_unless_race(given_up=patience.is_over and not believed)
                 if believed:
@@ -124,15 +124,16 @@ class Writer:
         for key, operation in zip(keys, batch.operations, strict=True):
             if type(operation) is Insert or not reads_first(operation, catalogues):
                 continue
-            row = self._believed(key, operation) if believes else None
+            row = self._believed(key, operation, catalogues) if believes else None
             if row is None:
                 unread.append(key)
             else:
                 known[key] = row
         return known, unread
 
-    def _believed(self, key: DocumentKey, operation: Operation) -> Row | None:
-        row = self.queue.latest.get(key)
+    def _believed(self, key: DocumentKey, operation: Operation, catalogues: Mapping[str, Catalogue]) -> Row | None:
+        # Others may have prolonged the life of one that has expired by what is known of it here.
+        row = None if catalogues[key[0]].expires else self.queue.latest.get(key)
         if isinstance(operation, Delete):
             if operation.seen is not None and (row is None or operation.revision is not None):
                 row = (key[1], *operation.seen)
@@ -153,7 +154,8 @@ class Writer:
         latest = self.queue.latest
         several = len(prepared.effects) > QUEUED or applied.former is not None
         for name, changes in prepared.commit.collections.items():
-            self._forget([(name, id) for id, _ in changes.deletes])
+            if changes.deletes:
+                self._forget([(name, id) for id, _ in changes.deletes])
             # Whether a document has expired is judged when it is read.
             if not several and not catalogues[name].expires:
                 latest.keep(name, changes, applied.first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from ...errors import AtomodmError, InvalidUpdate, describe_type
 from ...model import ModelSpec
 from ...model.spec import RESERVED_KEYS
 from ...query.updates import UpdateOperators, parse_update
+from ..merge import value_at
 from .places import find_place
 from .words import WORDS
 
@@ -27,10 +28,27 @@ class ModelUpdate:
         With stored paths.
     moved : mapping of str to str
         Former paths of members, with the present ones, at which documents must have these members before.
+    entered : sequence of str
+        Paths of dicts of which the update changes keys.
     """
 
     operators: UpdateOperators
     moved: Mapping[str, str]
+    entered: Sequence[str] = ()
+
+    def check_entered(self, document: Mapping[str, Any]) -> None:
+        """Check that what a document has at the paths `entered` is stored with its keys as they are.
+
+        Raises
+        ------
+        InvalidUpdate
+            There is a reference, or what BSON has no type for; a key beside that would be lost.
+        """
+        for path in self.entered:
+            stored = value_at(document, path)
+            if isinstance(stored, Mapping) and ("__py__" in stored or ("__model__" in stored and "_id" in stored)):
+                message = "what is stored here has no keys that could be updated; update the whole value"
+                raise InvalidUpdate(message, path=path)
 
 
 def compile_update(spec: ModelSpec, operators: Mapping[str, Any] | None, values: Mapping[str, Any]) -> ModelUpdate:
@@ -53,18 +71,21 @@ def compile_update(spec: ModelSpec, operators: Mapping[str, Any] | None, values:
     """
     document = _given(spec, operators)
     moved: dict[str, str] = {}
+    entered: dict[str, None] = {}
     for name, value in values.items():
         place = find_place(spec, name, WORDS)
         for operator, path, operand in WORDS[place.word](place, value):
             if path in document.setdefault(operator, {}):
                 raise InvalidUpdate(f"{operator} has this path twice", path=path, model=spec.tag)
             document[operator][path] = operand
+        targets = (find_place(spec, value, ()),) if place.word == "rename" else ()
+        entered.update((path, None) for found in (place, *targets) for path in found.entered)
         whole = place.word in ("set", "unset") and place.is_member
         moved.update(place.moved[: -len(place.field.aliases)] if whole and place.field.aliases else place.moved)
     if not document:
         raise InvalidUpdate("an update needs something to change", model=spec.tag)
     try:
-        return ModelUpdate(parse_update(document), moved)
+        return ModelUpdate(parse_update(document), moved, tuple(entered))
     except AtomodmError as error:
         error.model = error.model or spec.tag
         raise

@@ -50,6 +50,8 @@ class Place:
         member takes anything there.
     moved : tuple of (str, str)
         Former paths of members on the way, with the present ones.
+    entered : tuple of str
+        The paths of dicts on the way that must have their keys as they are, see `check_entered`.
     word : str
         What is to happen there, one of `WORDS`.
     """
@@ -62,6 +64,7 @@ class Place:
     prefix: str
     inside: tuple[Callable[[Any], Any], ...] | None = ()
     moved: tuple[tuple[str, str], ...] = ()
+    entered: tuple[str, ...] = ()
     word: str = "set"
 
     @property
@@ -96,9 +99,10 @@ class Place:
 
     def key(self, key: str) -> Place:
         """The place of a key of the dict that is here."""
+        here = replace(self, entered=(*self.entered, self.path))
         if isinstance(self.kind, DictType):
-            return self._into(f"{self.path}.{key}", self.kind.value, lambda value: {key: value})
-        return replace(self, path=f"{self.path}.{key}", kind=ANY, inside=None)
+            return here._into(f"{self.path}.{key}", self.kind.value, lambda value: {key: value})
+        return replace(here, path=f"{self.path}.{key}", kind=ANY, inside=None)
 
     def _into(self, path: str, kind: FieldType, container: Callable[[Any], Any]) -> Place:
         inside = None if self.inside is None else (*self.inside, container)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from pymongo.results import UpdateResult
 
 from ...contract.finding import Chunk
-from ...contract.updates import Besides, Held, UpdatedDocument, UpdateOutcome
-from ...encoding import decode, id_key
+from ...contract.updates import Held, UpdatedDocument, UpdateOutcome
+from ...encoding import decode, id_key, same
 from ...errors import AtomodmError, DoesNotExist, OutcomeUnknown, StoreError
 from ...identity import UNVERIFIED, ObjectCache
-from ...model import ModelSpec, spec_of
+from ...model import REGISTRY, ModelSpec, spec_of
+from ...model.expiry import EXPIRES
 from ...query.changes import Changes
 from ...query.nodes import Compare, Exists, Node, Operator, conjunction, negation
 from ...query.updates import parse_update
@@ -92,7 +92,7 @@ async def update_matching(cache: ObjectCache, spec: ModelSpec, filter: Node, upd
     held = HeldObjects(cache)
     with cache.reading() as written:
         try:
-            outcome = await _send(cache, spec, filter, update, held, update.moved)
+            outcome = await _send(cache, filter, update, held, update.moved, _besides(cache, spec, update))
         except AtomodmError as error:
             error.model = error.model or spec.tag
             if not isinstance(error, StoreError | OutcomeUnknown):
@@ -132,9 +132,10 @@ async def update_object(obj: Any, cache: ObjectCache, update: ModelUpdate) -> Up
         document = decode(obj.__snapshot__)
         moved = {former: present for former, present in moved.items() if value_at(document, former) is not None}
     itself = Compare("_id", Operator.EQ, _id)
+    besides = _besides(cache, spec, update)
     with cache.reading() as written:
         try:
-            outcome = await _send(cache, spec, itself, update, _HeldObject(obj, _id), moved)
+            outcome = await _send(cache, itself, update, _HeldObject(obj, _id), moved, besides)
         except AtomodmError as error:
             error.model = error.model or spec.tag
             if isinstance(error, OutcomeUnknown):
@@ -153,26 +154,72 @@ async def update_object(obj: Any, cache: ObjectCache, update: ModelUpdate) -> Up
     tracking = obj.__tracking__
     if tracking is not None and tracking.state is not None and obj.__revision__ == documents[0].revision:
         tracking.state.stale = False
-    raw = {"n": 1, "nModified": outcome.modified, "ok": 1.0, "updatedExisting": True}
+    modified = outcome.modified
+    if modified and besides is not None:
+        modified = int(besides.was_beside_a_change(documents[0].document))
+    raw = {"n": 1, "nModified": modified, "ok": 1.0, "updatedExisting": True}
     return UpdateResult(raw, True)
 
 
 async def _send(
-    cache: ObjectCache, spec: ModelSpec, filter: Node, update: ModelUpdate, held: Held, moved: Mapping[str, str]
+    cache: ObjectCache,
+    filter: Node,
+    update: ModelUpdate,
+    held: Held,
+    moved: Mapping[str, str],
+    besides: _Renewal | None,
 ) -> UpdateOutcome:
     for former, present in moved.items():
         # What is counted up from must not be left behind under a former name.
         there = conjunction((filter, Exists(former, True), negation(Exists(present, True))))
         await cache.store.update(cache.collection, there, parse_update({"$rename": {former: present}}))
-    besides: Besides | None = None
-    if spec.options.ttl is not None:
-        besides = partial(_renewed, spec, cache)
     return await cache.store.update(cache.collection, filter, update.operators, held=held, besides=besides)
 
 
-def _renewed(spec: ModelSpec, cache: ObjectCache, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields by which a document's time to live begins anew, as with a save."""
-    return renewal(spec, document, cache.store.now())
+class _Renewal:
+    """Checks documents that are about to be updated, and begins their time to live anew.
+
+    Parameters
+    ----------
+    cache : ObjectCache
+    spec : ModelSpec
+    update : ModelUpdate
+    """
+
+    def __init__(self, cache: ObjectCache, spec: ModelSpec, update: ModelUpdate) -> None:
+        self._store = cache.store
+        self._spec = spec
+        self._update = update
+        self._before: Mapping[str, Any] = {}
+
+    def __call__(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields by which the time of a document begins anew; none where it does not.
+
+        Raises
+        ------
+        InvalidUpdate
+            As `ModelUpdate.check_entered`.
+        """
+        self._update.check_entered(document)
+        self._before = document
+        tag = document.get("__model__", self._spec.tag)
+        # A query of the base finds documents of its subclasses, each of which lives as its own model says.
+        if tag == self._spec.tag:
+            return renewal(self._spec, document, self._store.now())
+        model = REGISTRY.get(tag) if isinstance(tag, str) else None
+        return {} if model is None else renewal(spec_of(model), document, self._store.now())
+
+    def was_beside_a_change(self, document: bytes) -> bool:
+        """Whether the last document, which is this now, has become different by more than its time."""
+        after = {**decode(document), EXPIRES: None}
+        return not same(after, {**self._before, EXPIRES: None})
+
+
+def _besides(cache: ObjectCache, spec: ModelSpec, update: ModelUpdate) -> _Renewal | None:
+    """What is to be done with each document; None where there is nothing."""
+    models = (model for model in list(REGISTRY.values()) if issubclass(model, spec.model))
+    expire = spec.options.ttl is not None or any(model.__options__.ttl is not None for model in models)
+    return _Renewal(cache, spec, update) if update.entered or expire else None
 
 
 async def _fill(obj: Any, cache: ObjectCache, spec: ModelSpec, document: UpdatedDocument, paths: Sequence[str]) -> None:

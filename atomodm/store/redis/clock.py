@@ -23,7 +23,8 @@ class Clock:
     def learn(self, sent: int, time_of_server: int) -> None:
         """Take note of the server's time in microseconds, as an answer gave it that was asked for at `sent`."""
         # What is known already stays where the answer does not speak against it: most answers know less.
-        self._ahead = min(max(self._ahead, time_of_server - self.start()), time_of_server - sent)
+        least, most = time_of_server - self.start(), time_of_server - sent
+        self._ahead = least if self._ahead < least else most if self._ahead > most else self._ahead
 
     def now(self) -> int:
         """The server's time in milliseconds since 1970."""

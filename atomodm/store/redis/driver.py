@@ -124,7 +124,7 @@ class RedisDriver(Driver):
             args: list[bytes | int] = [
                 reading.version_bytes(version),
                 reading.GET_BYTES,
-                *(wanted[read:] if read else wanted),
+                *wanted[read : read + reading.GET_IDS],
             ]
             values = await self._connection.run(GET, keys, args)
             if values is None:
@@ -265,7 +265,7 @@ class RedisDriver(Driver):
         if not commit.collections or not all(changes.dropped for changes in commit.collections.values()):
             raise UnsupportedOperation("a Redis Cluster changes one collection at a time", store=self._connection.url)
         dropped = [await self._apply(single) for single in writing.single_drops(commit)]
-        return replace(dropped[-1], dropped=sum([each.dropped for each in dropped]))
+        return dropped[-1]._replace(dropped=sum([each.dropped for each in dropped]))
 
     async def _apply(self, commit: Commit) -> Applied:
         clustered = self._connection.clustered

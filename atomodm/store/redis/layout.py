@@ -8,7 +8,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final
 
-from ...engine.driver import Place
+from ...engine.driver import EntryRow, Place
 
 #: Bytes that names keep; all others are written as ``%XX``, so that no name has what separates the parts of a key.
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
@@ -80,6 +80,19 @@ def places(entries: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
     return keys, ids
 
 
+def members_of(rows: Iterable[EntryRow]) -> dict[int, list[bytes]]:
+    """The members of indexes for some entries, by the indexes' numbers."""
+    members: dict[int, list[bytes]] = {}
+    for number, key, id in rows:
+        some = members.get(number)
+        if some is None:
+            some = members[number] = []
+        # As `entry` does, without a call for each.
+        length = len(id)
+        some.append(key + id + (_SUFFIXES[length] if length < _LONG else entry_suffix(id)))
+    return members
+
+
 class CollectionKeys:
     """The keys of one collection.
 
@@ -87,6 +100,7 @@ class CollectionKeys:
     ----------
     name : str
         The collection's.
+    encoded_name : bytes
     documents, ids, meta : bytes
     log, operations, head : bytes
         The change log that the collection's commits are written to.
@@ -94,6 +108,7 @@ class CollectionKeys:
 
     def __init__(self, name: str, prefix: str, logged: str) -> None:
         self.name = name
+        self.encoded_name = name.encode()
         self.documents = f"{prefix}:documents".encode()
         self.ids = f"{prefix}:ids".encode()
         self.meta = f"{prefix}:meta".encode()

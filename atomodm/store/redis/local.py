@@ -24,7 +24,7 @@ from hiredis import ReplyError
 from ...errors import DriverMissing, StoreError, StoreUnavailable, StoreUnsuitable
 from .dialing import Dialer
 from .link import Link, LinkLost
-from .opening import OLDEST
+from .opening import OLDEST, read_info
 from .routes import Locator, ask
 
 if sys.platform != "win32":
@@ -90,6 +90,8 @@ class LocalServer(Locator):
         self._users: int | None = None
         self._short_name: Path | None = None
         self._dialer: Dialer | None = None
+        # Characters in the server's log when it was started here, until what came then has been seen to.
+        self._printed: int | None = None
 
     # -- connecting ----------------------------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class LocalServer(Locator):
             self._prepare_folder()
             await self._become_user(deadline)
         dialer = self._dialer_of_folder()
-        launches, pause, printed = 0, LOOK, 0
+        launches, pause = 0, LOOK
         while True:
             try:
                 link = await dialer.dial()
@@ -112,14 +114,16 @@ class LocalServer(Locator):
                     raise LinkLost(f"the folder's server did not start in time: {lost.reason}", sent=False) from None
             else:
                 if self._has_keeper():
-                    if launches and self._cut_its_log(printed):
-                        await ask(link, "BGREWRITEAOF", limit=self._timeout)
+                    if self._printed is not None:
+                        await self._see_to_its_file(link, self._printed, deadline)
+                    self._printed = None
                     return await self._as_asked(link)
                 await self._end_orphan(link)
             if not self._has_keeper():
                 if launches == LAUNCHES:
                     raise StoreUnavailable(f"the folder's server ended: {self._last_words()}", store=self._url)
-                printed = len(self._log())
+                if self._printed is None:
+                    self._printed = len(self._log())
                 await self._launch()
                 launches += 1
             await asyncio.sleep(pause)
@@ -232,14 +236,34 @@ class LocalServer(Locator):
         except OSError:
             return ""
 
-    def _cut_its_log(self, printed: int) -> bool:
-        """Whether the server that was started has found a part of a transaction at the end of its append-only file.
+    async def _see_to_its_file(self, link: Link, printed: int, deadline: float) -> None:
+        """Wait until a server that was just started has its data, and see to an append-only file that was cut off.
 
-        It leaves the transaction out, and that part in the file, where the next start would take it for the beginning
-        of the transaction that follows (https://github.com/valkey-io/valkey/pull/4342): the file must be written anew.
+        When a crash has left a part of a transaction at the end of the file, the server leaves the transaction out, and
+        that part in the file, where the next start would take it for the beginning of the transaction that follows
+        (https://github.com/valkey-io/valkey/pull/4342). So the file is written anew, which must have ended before the
+        server is stopped.
         """
-        log = self._log()
-        return "Truncating the AOF" in log[printed if printed <= len(log) else 0 :]
+        asked = False
+        while True:
+            reply = await ask(link, "INFO", "persistence", limit=self._timeout)
+            state = {} if isinstance(reply, ReplyError) else read_info(reply)
+            if (
+                state.get("loading")
+                == state.get("aof_rewrite_in_progress")
+                == state.get("aof_rewrite_scheduled")
+                == "0"
+            ):
+                log = self._log()
+                if asked or "Truncating the AOF" not in log[printed if printed <= len(log) else 0 :]:
+                    return
+                asked = True
+                await ask(link, "BGREWRITEAOF", limit=self._timeout)
+            elif asyncio.get_running_loop().time() >= deadline:
+                link.abort("the time was over")
+                raise LinkLost("the folder's server reads its file, or writes it anew after a crash", sent=False)
+            else:
+                await asyncio.sleep(LOOK)
 
     def _last_words(self) -> str:
         """What the server's log ends with; it tells of files and settings, never of documents."""

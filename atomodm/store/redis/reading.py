@@ -16,6 +16,8 @@ from .layout import entry, places
 PAGE_BYTES: Final = 4 * 1024 * 1024
 #: Bytes of documents that one request for ids reads.
 GET_BYTES: Final = 32 * 1024 * 1024
+#: Ids that one request has, as many as a script can give to one command.
+GET_IDS: Final = 7_000
 #: Entries that a page has at most, so that neither the server nor the event loop is held up for long.
 PAGE_ENTRIES: Final = 10_000
 #: Ranges that one request goes through.

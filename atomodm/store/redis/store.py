@@ -68,6 +68,7 @@ class RedisStore(EngineStore):
         connection = Connection(target.routes, timeout=timeout, url=target.url, clustered=target.clustered)
         driver = RedisDriver(connection, Layout(namespace, clustered=target.clustered))
         super().__init__(target.url, driver, capabilities, log_size=log_size, expire_interval=expire_interval)
+        self.database_name = namespace
 
     @classmethod
     def from_url(cls, url: str) -> Self:

@@ -8,14 +8,12 @@ index entries. A group is what happens to the entries of one index in one way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import chain
 from struct import Struct, error, pack
 from typing import Any, Final
 
 from ...engine.driver import Applied, CollectionChanges, Commit, EntryRow, IndexRef, Refused
 from ...errors import BatchTooLarge, StoreError
-from .layout import CollectionKeys, Layout, entry_suffix
+from .layout import CollectionKeys, Layout, members_of
 from .reading import stale, version_bytes
 
 #: Index entries that one commit changes at most: the server does nothing else meanwhile.
@@ -88,35 +86,37 @@ class Attempt:
     def _add(self, keys: CollectionKeys, changes: CollectionChanges) -> None:
         inserts, updates, deletes, guards = changes.inserts, changes.updates, changes.deletes, changes.guards
         self.keys += keys.meta, keys.documents, keys.ids
-        args = self.args
         replaced = keys.name in self._targets
         groups: list[bytes] = []
         entries: list[bytes] = []
-        former = len(self.keys)
+        highest, former = 0, len(self.keys)
         if changes.dropped or replaced or changes.renamed is not None:
             self.keys += keys.indexes(self._indexes)
         else:
-            entries = self._group(keys, changes, groups)
+            highest = self._group(keys, changes, groups, entries)
         named = len(self.keys) - former
-        highest = 0
-        if changes.added or changes.claimed:
-            highest = max([row[0] for row in chain(changes.added, changes.claimed)])
+        ids = [row[0] for row in inserts]
         documents = [row[1] for row in inserts]
-        if updates:
-            documents += [row[2] for row in updates]
+        offsets = [row[2] for row in inserts]
+        # An absent document cannot be written or deleted; as a guard, 0 says that it must be absent.
+        expected: list[int] = []
+        for id, revision, document, offset in updates:
+            ids.append(id)
+            documents.append(document)
+            offsets.append(offset)
+            expected.append(revision or _NEVER)
+        for id, revision in deletes:
+            ids.append(id)
+            expected.append(revision or _NEVER)
+        for id, revision in guards:
+            ids.append(id)
+            expected.append(revision)
         largest = 0
         if documents:
-            self._grows = True
             largest = 1 << (max(_SMALL, len(max(documents, key=len)) + 8) - 1).bit_length()
-        if highest or changes.catalogue is not None:
+        if documents or highest or changes.catalogue is not None:
             self._grows = True
-        # An absent document cannot be written or deleted; as a guard, 0 says that it must be absent.
-        expected = [row[1] or _NEVER for row in updates]
-        if deletes or guards:
-            expected += [row[1] or _NEVER for row in deletes]
-            expected += [row[1] for row in guards]
-        offsets = [row[2] for row in inserts] + [row[3] for row in updates]
-        args += (
+        self.args += (
             _PART.pack(
                 named,
                 len(inserts),
@@ -130,23 +130,21 @@ class Attempt:
                 largest,
             ),
             version_bytes(None if changes.version < 0 else changes.version),
-            keys.name.encode(),
+            keys.encoded_name,
             b"" if changes.catalogue is None else b"+" + changes.catalogue,
             bytes(8 * len(inserts)) + _revisions(expected),
             pack(f">{len(offsets)}I", *offsets),
             b"".join(groups),
+            *ids,
+            *documents,
+            *entries,
         )
-        args += [row[0] for row in inserts]
-        args += [row[0] for row in updates]
-        if deletes or guards:
-            args += [row[0] for row in deletes]
-            args += [row[0] for row in guards]
-        args += documents
-        args += entries
 
-    def _group(self, keys: CollectionKeys, changes: CollectionChanges, groups: list[bytes]) -> list[bytes]:
-        """Sort entries into groups; gives the entries in their order."""
-        entries: list[bytes] = []
+    def _group(
+        self, keys: CollectionKeys, changes: CollectionChanges, groups: list[bytes], entries: list[bytes]
+    ) -> int:
+        """Sort entries into groups; gives the highest number of an index that gets entries."""
+        highest = 0
         places: dict[IndexRef, int] = {}
         kinds: tuple[tuple[int, Sequence[EntryRow]], ...] = (
             (_REMOVED, changes.removed),
@@ -159,16 +157,14 @@ class Attempt:
         for kind, rows in kinds:
             if not rows:
                 continue
-            members: dict[int, list[bytes]] = {}
-            for number, key, id in rows:
-                if number not in members:
-                    members[number] = []
-                members[number].append(key + id + entry_suffix(id))
+            members = members_of(rows)
             for number, some in members.items():
                 place = self._place(keys, places, IndexRef(number, kind >= _RELEASED))
                 groups.append(_GROUP.pack(kind, number, place, len(some)))
                 entries += some
-        return entries
+            if kind in (_ADDED, _CLAIMED):
+                highest = max(highest, *members)
+        return highest
 
     def _place(self, keys: CollectionKeys, places: dict[IndexRef, int], index: IndexRef) -> int:
         """Where the key of an index is among those of the collection's indexes, counted from 1."""
@@ -193,12 +189,9 @@ def check_size(commit: Commit, url: str) -> None:
     ------
     BatchTooLarge
     """
-    entries = sum(
-        [
-            len(changes.removed) + len(changes.added) + len(changes.released) + len(changes.claimed)
-            for changes in commit.collections.values()
-        ]
-    )
+    entries = 0
+    for changes in commit.collections.values():
+        entries += len(changes.removed) + len(changes.added) + len(changes.released) + len(changes.claimed)
     if entries > MAX_ENTRIES:
         raise BatchTooLarge(
             f"{entries:,} index entries change; at most {MAX_ENTRIES:,} go together: write fewer documents at a time",
@@ -208,7 +201,7 @@ def check_size(commit: Commit, url: str) -> None:
 
 def single_drops(commit: Commit) -> list[Commit]:
     """Take apart a commit that drops several collections, for a cluster."""
-    return [replace(commit, collections={name: changes}) for name, changes in commit.collections.items()]
+    return [commit._replace(collections={name: changes}) for name, changes in commit.collections.items()]
 
 
 def applied(reply: list[Any]) -> Applied:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo import DeleteOne, UpdateMany, UpdateOne
 
-from ...contract import Batch, Find, IndexSpec, Patch
-from ...errors import DuplicateKey
+from ...contract import Batch, ChangeKind, Delete, Find, IndexSpec, Patch, Replace
+from ...encoding import encode
+from ...errors import DuplicateKey, RevisionMismatch
 from ...query.changes import Changes
 from ...query.filters import parse_filter
 from .stores import Stores, ids, insert_all, read, update
@@ -65,6 +67,14 @@ class ExpiryContract:
         assert await read(other, "notes", 2) is not None
         assert await ids(other, "notes") == [2]
 
+    async def test_what_was_written_before_the_index_is_absent_for_who_removes_it(self, stores: Stores) -> None:
+        store = await stores.open()
+        notes = store["notes"]
+        await notes.insert_one({"_id": 1, "at": ago(2)})
+        await store.ensure_indexes("notes", [EXPIRING])
+        assert await notes.find_one_and_delete({"_id": 1}) is None
+        assert (await notes.delete_one({"_id": 1})).deleted_count == 0
+
     async def test_the_store_s_time_decides_and_is_known_without_asking(self, stores: Stores) -> None:
         store = await stores.open()
         requests = store.requests
@@ -118,15 +128,99 @@ class ExpiryContract:
         with pytest.raises(DuplicateKey):
             await store.ensure_indexes("notes", [unique])
 
-    async def test_a_document_lives_on_when_its_date_is_set_anew(self, stores: Stores) -> None:
+    async def test_a_document_lives_on_when_its_date_is_set_anew_in_time(self, stores: Stores) -> None:
         store = await stores.open()
         await store.ensure_indexes("notes", [EXPIRING])
-        document = {"_id": 1, "at": ago(2)}
-        (revision,) = (await insert_all(store, "notes", [document])).revisions
-        assert await read(store, "notes", 1) is None
-        await store.write(Batch([update("notes", revision, document, Changes(set={"at": ago(0)}))]))
+        await insert_all(store, "notes", [{"_id": 1, "at": ago(0.5)}])
+        await store.write(Batch([Patch("notes", 1, Changes(set={"at": ago(0)}))]))
         assert await read(store, "notes", 1) is not None
         await store.write(Batch([Patch("notes", 1, Changes(set={"at": ago(1.5)}))]))
         assert await read(store, "notes", 1) is None
         await store.drop_indexes("notes", ["at_1"])
         assert await ids(store, "notes") in ([1], [])
+
+    async def test_an_expired_document_is_absent_for_whoever_changes_it(self, stores: Stores) -> None:
+        store, other = await stores.open(), await stores.open()
+        document = {"_id": 1, "at": ago(2), "name": "a"}
+        await insert_all(store, "notes", [document])
+        # This handle wrote the document last, and knows of no index by which it expires.
+        (revision,) = (await other.write(Batch([Replace("notes", 1, encode(document))]))).revisions
+        await store.ensure_indexes("notes", [EXPIRING])
+        alive = {"_id": 2, "at": ago(0)}
+        await insert_all(store, "notes", [alive])
+        later = Changes(set={"at": ago(0)})
+        for handle in (store, other):
+            for operation in (Patch("notes", 1, later), update("notes", revision, document, later)):
+                with pytest.raises(RevisionMismatch) as caught:
+                    await handle.write(Batch([Patch("notes", 2, Changes(set={"name": "x"})), operation]))
+                assert list(caught.value.positions) == [1]
+        assert await read(store, "notes", 1) is None
+        assert "name" not in ((await read(store, "notes", 2)) or (0, {}))[1]
+        assert (await other.write(Batch([Delete("notes", 1)]))).existed == [False]
+
+    async def test_an_expired_document_is_replaced_by_a_new_one(self, stores: Stores) -> None:
+        store = await stores.open()
+        unique = IndexSpec(name="name_1", fields=[("name", 1)], unique=True)
+        await store.ensure_indexes("notes", [EXPIRING, unique])
+        await insert_all(store, "notes", [{"_id": 1, "at": ago(2), "name": "a"}])
+        fresh = {"_id": 1, "at": ago(0), "name": "b"}
+        outcome = await store.write(Batch([Replace("notes", 1, encode(fresh))]))
+        assert outcome.existed == [False]
+        revision, stored = await read(store, "notes", 1) or (0, {})
+        assert (revision, stored["name"]) == (outcome.revisions[0], "b")
+        # The value that the former one had is free.
+        await insert_all(store, "notes", [{"_id": 2, "name": "a"}])
+        assert not store.capabilities.check or (await store.check()).ok
+
+    async def test_a_removal_of_an_expired_document_is_logged_once(self, stores: Stores) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("notes", [EXPIRING])
+        await insert_all(store, "notes", [{"_id": 1, "at": ago(2)}])
+        position = await store.position()
+        await store.write(Batch([Delete("notes", 1)]))
+        assert (await store.changes(position)).entries == []
+        await insert_all(store, "notes", [{"_id": 1, "at": ago(0)}])
+        entries = (await store.changes(position)).entries
+        assert [(entry.kind, entry.id) for entry in entries] == [(ChangeKind.DELETE, 1), (ChangeKind.PUT, 1)]
+
+    @pytest.mark.parametrize("by_id", [True, False])
+    async def test_an_expired_document_is_absent_for_every_write_of_a_collection(
+        self, stores: Stores, by_id: bool
+    ) -> None:
+        store = await stores.open()
+        notes = store["notes"]
+        unique = IndexSpec(name="name_1", fields=[("name", 1)], unique=True, sparse=True)
+        await store.ensure_indexes("notes", [EXPIRING, unique])
+        renew = {"$set": {"at": ago(0)}}
+
+        async def expired(id: Any) -> dict[str, Any]:
+            await insert_all(store, "notes", [{"_id": id, "name": f"n{id}", "at": ago(2)}])
+            return {"_id": id} if by_id else {"name": f"n{id}"}
+
+        one = await expired(1)
+        assert (await notes.update_one(one, renew)).matched_count == 0
+        assert (await notes.update_many(one, renew)).matched_count == 0
+        assert (await notes.replace_one(one, {"name": "n1"})).matched_count == 0
+        assert await notes.find_one_and_update(one, renew) is None
+        assert await notes.find_one_and_replace(one, {"name": "n1"}) is None
+        assert await notes.find_one_and_delete(one) is None
+        assert (await notes.delete_one(one)).deleted_count == 0
+        assert (await notes.delete_many(one)).deleted_count == 0
+        result = await notes.bulk_write([UpdateOne(one, renew), UpdateMany(one, renew), DeleteOne(one)])
+        assert (result.matched_count, result.modified_count, result.deleted_count) == (0, 0, 0)
+        assert await notes.count_documents({}) == 0
+        upserted = [
+            (await notes.update_one(one, renew, upsert=True)).did_upsert,
+            (await notes.update_many(await expired(2), renew, upsert=True)).did_upsert,
+            (await notes.replace_one(await expired(3), {"name": "n3"}, upsert=True)).did_upsert,
+            (await notes.bulk_write([UpdateOne(await expired(4), renew, upsert=True)])).upserted_count,
+        ]
+        assert upserted == [True, True, True, 1]
+        assert await notes.find_one_and_update(await expired(5), renew, upsert=True) is None
+        await expired(6)
+        await notes.insert_one({"_id": 6, "name": "n6"} if by_id else {"name": "n6"})
+        await expired(7)
+        many = await notes.insert_many([{"_id": 7} if by_id else {"name": "n7"}, {"name": "n8"}])
+        assert len(many.inserted_ids) == 2
+        assert await notes.count_documents({}) == 8
+        assert not store.capabilities.check or (await store.check()).ok

@@ -366,3 +366,23 @@ class FindContract:
                     strict=True,
                 )
         assert pairs == [(number, 99 - number) for number in range(100)]
+
+    @pytest.mark.slow
+    async def test_a_find_of_very_many_values_gives_each_document_once_and_holds_nobody_up(
+        self, stores: Stores
+    ) -> None:
+        store = await stores.open()
+        await store.ensure_indexes("people", [IndexSpec(name="age_1", fields=[("age", 1)])])
+        # Before, between and after those that there are, thousands of values have no document.
+        await insert_all(store, "people", [{"_id": n, "age": 30_000 + 11 * n} for n in range(2000)])
+        values = range(60_000)
+        for path, many in (("age", values), ("_id", range(-30_000, 30_000))):
+            filter = In(path, tuple(many))
+            assert sorted(await ids(store, "people", filter)) == list(range(2000))
+            assert await ids(store, "people", filter, sort=[("age", 1)]) == list(range(2000))
+            assert await ids(store, "people", filter, sort=[("age", -1)], limit=700) == list(range(1999, 1299, -1))
+            assert await store.count("people", filter) == 2000
+        nobody = In("age", tuple(range(20_000)))
+        assert await ids(store, "people", nobody) == await ids(store, "people", nobody, sort=[("age", -1)]) == []
+        either = Or((In("age", tuple(range(30_000, 41_000))), In("_id", (1500, 1))))
+        assert sorted(await ids(store, "people", either)) == [*range(1000), 1500]

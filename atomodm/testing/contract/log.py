@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from ...contract import Atomicity, Batch, ChangeEntry, ChangeKind, Delete, IndexSpec, Patch, Position, Replace, Store
 from ...encoding import encode
-from ...errors import DuplicateKey, TokenLost, UnsupportedOperation
+from ...errors import DuplicateKey, InvalidQuery, TokenLost, UnsupportedOperation
 from ...query.changes import Changes
 from .stores import Stores, insert, insert_all
 
@@ -112,6 +112,17 @@ class LogContract:
         assert position == page.position == await store.position()
         assert found == list(range(30))
 
+    async def test_a_page_has_one_entry_or_more(self, stores: Stores) -> None:
+        store = await stores.open()
+        if await _refuses_changes(store):
+            return
+        start = await store.position()
+        await insert_all(store, "people", [{"_id": 1}])
+        for limit in (0, -1):
+            # Who goes on from the position of an empty page would go round in circles.
+            with pytest.raises(InvalidQuery):
+                await store.changes(start, limit)
+
     async def test_a_dropped_collection_is_one_entry(self, stores: Stores) -> None:
         store = await stores.open()
         if await _refuses_changes(store):
@@ -175,3 +186,15 @@ class LogContract:
         await insert_all(store, "people", [{"_id": 1}])
         with pytest.raises(TokenLost):
             await store.changes(_never_reached(await store.position()))
+
+    @pytest.mark.slow
+    async def test_a_log_that_is_being_trimmed_is_sound(self, stores: Stores) -> None:
+        store = await stores.open(log_size=2_000)
+        if not store.capabilities.check:
+            return
+        for number in range(2_160):
+            await store.write(Batch([Replace("people", 1, encode({"_id": 1, "number": number}))]))
+            # Stores may trim in steps, and not with each batch.
+            if number > 2_100:
+                report = await store.check()
+                assert report.ok, [str(problem) for problem in report.problems]

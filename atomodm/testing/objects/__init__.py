@@ -13,16 +13,20 @@ pytest.register_assert_rewrite(
         f"{__name__}.{name}"
         for name in (
             "caching",
+            "dates",
+            "deleting",
             "expiring",
             "graphs",
             "indexing",
             "interrupting",
+            "large_deletions",
             "league",
             "loading",
             "own_times",
             "partial",
             "passing",
             "querying",
+            "refused",
             "renewing",
             "saving",
             "updated_values",
@@ -33,14 +37,18 @@ pytest.register_assert_rewrite(
 )
 
 from .caching import IdentityContract, ScopeContract, StoreUseContract  # noqa: E402
+from .dates import DateContract  # noqa: E402
+from .deleting import OnDeleteContract  # noqa: E402
 from .expiring import TimeToLiveContract  # noqa: E402
 from .graphs import GraphContract, RequestContract  # noqa: E402
 from .indexing import DeclaredIndexContract  # noqa: E402
 from .interrupting import InterruptionContract  # noqa: E402
+from .large_deletions import LargeDeletionContract  # noqa: E402
 from .loading import DepthContract, MeetingContract, SharedFetchContract, UnloadedContract  # noqa: E402
 from .own_times import OwnTimeContract  # noqa: E402
 from .partial import PartialDeleteContract, PartialSaveContract  # noqa: E402
 from .querying import CollectionUseContract, LookupContract, PolymorphismContract, QueryContract  # noqa: E402
+from .refused import RefusedValueContract  # noqa: E402
 from .renewing import RenewalContract  # noqa: E402
 from .saving import (  # noqa: E402
     ConcurrentSaveContract,
@@ -59,6 +67,7 @@ __all__ = [
     "ConcurrentSaveContract",
     "ConcurrentUpdateContract",
     "ConflictContract",
+    "DateContract",
     "DeclaredIndexContract",
     "DeletedObjectContract",
     "DepthContract",
@@ -66,10 +75,12 @@ __all__ = [
     "HandleContract",
     "IdentityContract",
     "InterruptionContract",
+    "LargeDeletionContract",
     "LookupContract",
     "MeetingContract",
     "ObjectContract",
     "ObjectUpdateContract",
+    "OnDeleteContract",
     "OwnTimeContract",
     "PartialDeleteContract",
     "PartialSaveContract",
@@ -77,6 +88,7 @@ __all__ = [
     "PrimaryKeyContract",
     "QueryContract",
     "QueryUpdateContract",
+    "RefusedValueContract",
     "RenewalContract",
     "RequestContract",
     "ScopeContract",
@@ -96,6 +108,7 @@ class ObjectContract(
     ConcurrentSaveContract,
     ConcurrentUpdateContract,
     ConflictContract,
+    DateContract,
     DeclaredIndexContract,
     DeletedObjectContract,
     DepthContract,
@@ -103,9 +116,11 @@ class ObjectContract(
     HandleContract,
     IdentityContract,
     InterruptionContract,
+    LargeDeletionContract,
     LookupContract,
     MeetingContract,
     ObjectUpdateContract,
+    OnDeleteContract,
     OwnTimeContract,
     PartialDeleteContract,
     PartialSaveContract,
@@ -113,6 +128,7 @@ class ObjectContract(
     PrimaryKeyContract,
     QueryContract,
     QueryUpdateContract,
+    RefusedValueContract,
     RenewalContract,
     RequestContract,
     ScopeContract,

@@ -43,6 +43,23 @@ class Decree(Message):
         ttl = None
 
 
+class Plan(NoSQLModel):
+    """Lives for good."""
+
+    text = Str()
+
+    class Meta:
+        app_label = "contract"
+        name = "contract.plans"
+
+
+class Draft(Plan):
+    """Lives a minute."""
+
+    class Meta:
+        ttl = 60
+
+
 def _version(collection: str, **meta: Any) -> Any:
     """A model class of its own, as one version of a program has it."""
     options = type("Meta", (), {"name": collection, "app_label": collection, **meta})

@@ -10,7 +10,16 @@ import pytest
 from atom.api import Dict, Int, List, Str, Typed
 from pymongo import IndexModel
 
-from ... import DuplicateKey, IndexConflict, JSONModel, ModelDefinitionError, NoSQLModel, Store
+from ... import (
+    Conflict,
+    DoesNotExist,
+    DuplicateKey,
+    IndexConflict,
+    JSONModel,
+    ModelDefinitionError,
+    NoSQLModel,
+    Store,
+)
 from ...contract import IndexSpec
 from ...model import spec_of
 from .tools import forget_all
@@ -109,11 +118,35 @@ class DeclaredIndexContract:
         await Customer(name="none", email="e").save()
         assert sorted([customer.name async for customer in Customer.objects.all()]) == ["new", "none"]
         assert await Customer.objects.count() == 2
-        # Who still holds it can prolong its life.
-        old.seen = now
+
+    async def test_an_object_whose_time_is_over_is_changed_by_nobody_and_may_be_made_anew(self, store: Store) -> None:
+        now = datetime.now(UTC)
+        old = Customer(name="old", email="o", seen=now - timedelta(days=2))
         await old.save()
+        with pytest.raises(DoesNotExist):
+            await old.update(visits__inc=1)
+        with pytest.raises(DoesNotExist):
+            await old.expire(60)
+        assert await Customer.objects.update(visits__inc=1) == 0
+        old.seen = now
+        with pytest.raises(Conflict):
+            await old.save()
+        assert await Customer.objects.count() == 0
+        await old.save(replace=True)
         forget_all(store, Customer)
-        assert await Customer.objects.filter(name="old").count() == 1
+        (found,) = await Customer.objects.all()
+        assert (found.name, found.visits) == ("old", 0)
+
+    async def test_deleting_an_object_whose_time_is_over_finds_nothing(self, store: Store) -> None:
+        old = Customer(name="old", email="o", seen=datetime.now(UTC) - timedelta(days=2))
+        await old.save()
+        result: Any = await old.delete()
+        assert result.deleted_count == 0
+        assert not old.__state__.persistent
+        # Its id is free, and so is what it had in a unique index.
+        again = Customer(name="new", email="o", seen=datetime.now(UTC))
+        await again.save()
+        assert await Customer.objects.all() == [again]
 
     async def test_many_first_uses_at_once_declare_them_once(self, store: Store) -> None:
         await asyncio.gather(*(Customer.objects.filter(score=number).count() for number in range(10)))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from pymongo import DeleteMany, DeleteOne
+from pymongo.errors import AutoReconnect
 
-from ... import OutcomeUnknown, Store
+from ... import OutcomeUnknown, Store, save_all
 from ...contract import Atomicity
 from .cancellation import interrupt, interrupt_everywhere, make_slow
 from .models import Account, Country, Node
+from .passing import until
 from .tools import Elsewhere, batches_for, chain, forget_all, is_sound
 
 
@@ -171,6 +175,67 @@ class InterruptionContract:
             return reached
 
         await interrupt_everywhere(attempt, least=2)
+
+    @pytest.mark.parametrize(
+        "delete",
+        [
+            lambda: Country.objects.delete_many({"name": "x"}),
+            lambda: Country.objects.delete_one({"_id": "CH"}),
+            lambda: Country.objects.find_one_and_delete({"name": "x"}),
+            lambda: Country.objects.bulk_write([DeleteMany({"name": "x"}), DeleteOne({"_id": "FR"})]),
+            lambda: Country.objects.drop(),
+        ],
+        ids=["delete_many", "delete_one", "find_one_and_delete", "bulk_write", "drop"],
+    )
+    async def test_a_delete_past_the_objects_leaves_none_whose_document_is_gone(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, delete: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> None:
+        make_slow(store, monkeypatch)
+
+        async def attempt(at: int) -> bool:
+            await Country.objects.drop()
+            countries = [Country(code=code, name=name) for code, name in (("CH", "x"), ("AT", "x"), ("FR", "y"))]
+            await save_all(countries)
+            reached = await interrupt(delete, at)
+
+            async def is_followed() -> bool:
+                left = {document["_id"] for document in await Country.objects.find().to_list()}
+                return [country.__state__.persistent for country in countries] == [
+                    country.code in left for country in countries
+                ]
+
+            await until(is_followed)
+            assert {country.code for country in Country.objects.cache.values()} == {
+                country.code for country in countries if country.__state__.persistent
+            }
+            for country in countries:
+                await country.save()
+            assert await Country.objects.count() == 3
+            return reached
+
+        await interrupt_everywhere(attempt, least=2)
+
+    async def test_objects_are_stale_where_a_store_does_not_say_what_a_delete_left(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        countries = [Country(code=code, name="x") for code in ("CH", "AT")]
+        await save_all(countries)
+
+        async def dying(*args: Any) -> Any:
+            raise OutcomeUnknown("the connection was lost", store=store.url)
+
+        get = store.get
+        monkeypatch.setattr(store, "write", dying)
+        monkeypatch.setattr(store, "get", dying)
+        with pytest.raises(AutoReconnect):
+            await Country.objects.delete_many({})
+        assert all(country.__state__.stale for country in countries)
+        monkeypatch.setattr(store, "get", get)
+        await countries[0].refresh()
+        assert [country.__state__.stale for country in countries] == [False, True]
+        with pytest.raises(AutoReconnect):
+            await Country.objects.delete_many({})
+        assert not countries[0].__state__.stale
 
     async def test_a_query(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         accounts = [Account(name=str(number), email=str(number), owner=Node(name=str(number))) for number in range(5)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ... import Conflict, OutcomeUnknown, Store, save_all
+from ... import Conflict, DuplicateKey, OutcomeUnknown, Store, save_all
 from ...contract.operations import Batch, Outcome
 from ...identity import CacheScope
 from .passing import Clock, Clocked, Presence, Ticket, expiry_of, let_expire, with_unloaded_holder
@@ -185,3 +185,30 @@ class RenewalContract(Clocked):
         await again.delete()
         await again.save()
         assert await expiry_of(store, again) is not None
+
+    async def test_what_expires_before_it_is_found_is_created(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        proxy = type(Presence.objects)
+        get, asked = proxy.get, []
+
+        async def get_too_late(objects: Any, *conditions: Any, **lookups: Any) -> Any:
+            asked.append(lookups)
+            if len(asked) == 2:
+                await let_expire(other)
+            try:
+                return await get(objects, *conditions, **lookups)
+            finally:
+                if len(asked) == 1:
+                    await other.save()
+
+        monkeypatch.setattr(proxy, "get", get_too_late)
+        with CacheScope().entered():
+            other = Presence(name="Ann")
+        guest, created = await Presence.objects.get_or_create(name="Ann", defaults={"mood": "gay"})
+        assert (created, guest.mood, len(asked)) == (True, "gay", 2)
+
+    async def test_what_others_hold_a_value_of_is_not_created_for_ever(self, store: Store) -> None:
+        await Presence(name="Ann").save()
+        with pytest.raises(DuplicateKey):
+            await Presence.objects.get_or_create(mood="gay", defaults={"name": "Ann"})

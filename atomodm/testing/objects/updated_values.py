@@ -173,6 +173,19 @@ class UpdateWordContract:
         assert await updated == 1
         assert [address.city for address in meter.addresses] == ["Ulm", "Bari"]
 
+    async def test_an_embedded_object_that_an_update_began_is_no_edit(self, store: Store) -> None:
+        meter = await new_meter(address=Address(city="Ulm"))
+        await meter.update(address__unset=True)
+        await meter.update(address__number__inc=7, addresses__0__city="Rom")
+        assert (meter.address.number, meter.addresses[0].city) == (7, "Rom")
+        assert not meter.__state__.changes()
+        meter.address.number, meter.addresses[0].number = 8, 9
+        assert meter.__state__.changes().as_update() == {"$set": {"address.number": 8, "addresses.0.number": 9}}
+        await meter.save()
+        forget_all(store, Meter)
+        meter = await Meter.objects.get()
+        assert (meter.address.number, meter.addresses[0].city, meter.addresses[0].number) == (8, "Rom", 9)
+
     async def test_a_member_under_its_former_name_is_counted_up_from_there(self, store: Store) -> None:
         meter = await new_meter()
         document = await stored_in(store, meter)
@@ -291,6 +304,26 @@ class UpdateRefusalContract:
                 await meter.update(operators)
             assert requests.count == 0, operators
             assert caught.value.model == "contract.Meter"
+
+    @pytest.mark.parametrize(
+        "value", [{1: "a"}, {"__model__": "a"}, (1, 2), Decimal(1), Node()], ids=lambda value: type(value).__name__
+    )
+    async def test_nothing_is_written_inside_of_what_has_no_keys_in_the_store(self, store: Store, value: Any) -> None:
+        meter = await new_meter(anything=value)
+        before = await stored_in(store, meter)
+        for loaded in (True, False):
+            for update in ({"anything__x": 1}, {"anything__x__inc": 1}, {"facts__a__rename": "anything__x"}):
+                with pytest.raises(InvalidUpdate, match="no keys") as found:
+                    await meter.update(**update)
+                assert found.value.path == "anything"
+                with pytest.raises(InvalidUpdate, match="no keys"):
+                    await Meter.objects.filter(name="m").update(**update)
+            assert await stored_in(store, meter) == before
+            if loaded:
+                meter = Meter(_id=meter._id)
+        assert await Meter.objects.all().update(anything={"y": 1}) == 1
+        assert await Meter.objects.all().update(anything__x=1) == 1
+        assert (await stored_in(store, meter))["anything"] == {"y": 1, "x": 1}
 
     async def test_operands_are_never_shown(self, store: Store) -> None:
         meter = await new_meter()

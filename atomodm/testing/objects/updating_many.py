@@ -14,7 +14,9 @@ from ... import (
     Store,
     save_all,
 )
+from ...query.changes import Changes
 from .cancellation import interrupt, interrupt_everywhere, make_slow
+from .expiring import Alarm, Decree, Draft, Message, Notice, Plan
 from .meters import Meter, new_meter, stored_in
 from .models import Animal, Cat, Dog, Node, Puppy
 from .passing import Clock, Clocked, Presence, Ticket, expiry_of, let_expire
@@ -201,6 +203,17 @@ class UpdateExpiryContract(Clocked):
         assert not guest.__state__.dirty
         assert not guest.__state__.changes()
 
+    async def test_an_update_that_does_nothing_else_has_modified_nothing(self, store: Store, clock: Clock) -> None:
+        guest = Presence(name="Ann", log=["a"])
+        await guest.save()
+        await Elsewhere(store).change(guest, Changes(unset=("__expires__",)))
+        for seconds in (0, 0, 10):
+            clock.move(seconds)
+            result = await guest.update(log__add_to_set="a")
+            assert (result.matched_count, result.modified_count) == (1, 0)
+            assert await expiry_of(store, guest) == clock.after(3600)
+        assert (await guest.update(log__add_to_set="b")).modified_count == 1
+
     async def test_a_documents_own_time_begins_anew_and_what_lives_for_good_does_so(
         self, store: Store, clock: Clock
     ) -> None:
@@ -213,6 +226,26 @@ class UpdateExpiryContract(Clocked):
         assert await expiry_of(store, short) == clock.after(50)
         assert await expiry_of(store, forever) is None
         assert (short.moves, forever.moves) == (1, 1)
+
+    async def test_documents_of_one_collection_live_as_their_own_models_say(self, store: Store, clock: Clock) -> None:
+        messages = [Message(text="a"), Notice(text="b"), Alarm(text="c"), Decree(text="d")]
+        await save_all(messages)
+        strange = {"_id": "e", "__model__": "contract.NobodyKnows", "text": "e"}
+        await Elsewhere(store).insert(Message, strange)
+        clock.move(10)
+        times = [clock.after(60), clock.after(86_400), clock.after(60), None]
+        assert await Message.objects.update(text="x") == 5
+        assert [await expiry_of(store, message) for message in messages] == times
+        assert await Elsewhere(store).read(Message, "e") == {**strange, "text": "x"}
+
+    async def test_documents_of_a_subclass_are_renewed_through_a_base_that_lives_for_good(
+        self, store: Store, clock: Clock
+    ) -> None:
+        plan, draft = Plan(text="a"), Draft(text="b")
+        await save_all([plan, draft])
+        clock.move(10)
+        assert await Plan.objects.update(text="x") == 2
+        assert [await expiry_of(store, each) for each in (plan, draft)] == [None, clock.after(60)]
 
     async def test_the_time_of_other_documents_stays(self, store: Store, clock: Clock) -> None:
         ticket = Ticket(title="a")

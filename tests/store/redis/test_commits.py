@@ -383,6 +383,27 @@ async def test_pages_of_large_documents_stay_small(driver: RedisDriver) -> None:
     assert [(row[0], len(row[2])) for row in rows] == [(b"\5", 1), (b"\4", 1), *[(bytes([n]), size) for n in (3, 2, 1)]]
 
 
+async def test_small_documents_are_read_together_although_there_is_a_large_one(
+    driver: RedisDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [b"%05d" % number for number in range(9_000)]
+    await put(driver, *ids)
+    await put(driver, b"large", document=bytes(16 * 1024 * 1024))
+    asked: list[int] = []
+    run = driver._connection.run
+
+    async def counted(script: Any, keys: Any, args: Any, **options: Any) -> Any:
+        asked.append(len(args))
+        return await run(script, keys, args, **options)
+
+    monkeypatch.setattr(driver._connection, "run", counted)
+    rows = await driver.get("c", [*ids, b"large"])
+    assert [row[0] for row in rows] == [*ids, b"large"]
+    # Nor is each id sent again and again.
+    assert len(asked) == 2
+    assert sum(asked) < 9_010
+
+
 async def test_a_document_may_have_a_hundred_thousand_entries(driver: RedisDriver) -> None:
     keys = [encode_key(number) for number in range(100_000)]
     first = await put(driver, b"a", entries=[(1, key, b"a") for key in keys])

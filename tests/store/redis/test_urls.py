@@ -256,3 +256,9 @@ async def test_who_does_not_encrypt_and_who_has_no_certificate_gets_no_connectio
     ):
         with pytest.raises(StoreUnavailable):
             await create_store(url).open()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+def test_a_collection_names_the_namespace_as_its_database(scheme: str) -> None:
+    assert create_store(f"{scheme}://127.0.0.1:6380/")["people"].full_name == "atomodm.people"
+    assert create_store(f"{scheme}://127.0.0.1:6380/?namespace=shop")["people"].full_name == "shop.people"

@@ -191,6 +191,52 @@ class BulkContract:
         assert [failure["index"] for failure in caught.value.details["writeErrors"]] == [0]
         assert (await people.bulk_write(requests[::-1])).modified_count == 2
 
+    async def test_requests_that_meet_unique_indexes_do_together_what_they_would_do_alone(self, stores: Stores) -> None:
+        people = await filled(stores, [{"_id": number, "name": f"n{number}"} for number in range(60)])
+        await people.create_index("name", unique=True)
+
+        def named(id: int, name: str, **options: Any) -> Any:
+            return UpdateOne({"_id": id}, {"$set": {"name": name}}, **options)
+
+        requests: list[Any] = [named(number, f"n{number - 1}") for number in range(1, 60)]
+        # One after the other, each finds its name taken by the one before.
+        with pytest.raises(BulkWriteError) as caught:
+            await people.bulk_write(requests, ordered=False)
+        assert [failure["index"] for failure in caught.value.details["writeErrors"]] == list(range(59))
+        # In this order each is set free before it is taken.
+        await people.bulk_write([named(0, "free"), *requests])
+        assert await people.count_documents({}) == 60
+        assert [document["name"] for document in await everything(people)] == ["free", *[f"n{n}" for n in range(59)]]
+        # Of two who want one name the first gets it; what fails takes nothing from the others.
+        wanted = [named(0, "x"), named(1, "x"), named(100, "y", upsert=True), named(101, "y", upsert=True)]
+        wanted += [DeleteOne({"_id": 2}), named(102, "n1", upsert=True), named(3, "z")]
+        with pytest.raises(BulkWriteError) as caught:
+            await people.bulk_write(wanted, ordered=False)
+        details = caught.value.details
+        # Deletes come last.
+        assert [failure["index"] for failure in details["writeErrors"]] == [1, 3, 5]
+        assert (details["nModified"], details["nRemoved"], details["nUpserted"]) == (2, 1, 1)
+        await people.bulk_write([DeleteOne({"_id": 4}), named(104, "n3", upsert=True)])
+        assert await people.distinct("_id", {"name": "n3"}) == [104]
+        assert await people.distinct("_id", {"name": "x"}) == [0]
+
+    async def test_many_upserts_beside_a_unique_index(self, stores: Stores) -> None:
+        people = await filled(stores, [{"_id": number, "name": f"n{number}"} for number in range(0, 700, 2)])
+        await people.create_index("name", unique=True)
+        requests = [
+            UpdateOne({"_id": number}, {"$set": {"name": f"n{number}", "seen": 1}}, upsert=True)
+            for number in range(700)
+        ]
+        requests[600] = UpdateOne({"_id": 600}, {"$set": {"name": "n0"}}, upsert=True)
+        with pytest.raises(BulkWriteError) as caught:
+            await people.bulk_write(requests)
+        assert [failure["index"] for failure in caught.value.details["writeErrors"]] == [600]
+        assert (caught.value.details["nMatched"], caught.value.details["nUpserted"]) == (300, 300)
+        requests[600] = UpdateOne({"_id": 600}, {"$set": {"seen": 1}}, upsert=True)
+        result = await people.bulk_write(requests)
+        assert (result.matched_count, result.modified_count, result.upserted_count) == (650, 50, 50)
+        assert await people.count_documents({"seen": 1}) == 700
+
     async def test_options_of_requests_are_obeyed(self, stores: Stores) -> None:
         people = await filled(stores, [{"_id": 1, "marks": [1, 5], "n": 1}, {"_id": 2, "marks": [2], "n": 2}])
         await people.create_index("n")

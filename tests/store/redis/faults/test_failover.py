@@ -19,6 +19,9 @@ from tests.servers.redis import RedisServer
 from tests.servers.redis_cluster import RedisCluster, running_cluster
 from tests.servers.redis_sentinel import SentinelSetup, running_sentinels
 
+# Servers vote again after some seconds where a vote has not come about.
+pytestmark = pytest.mark.timeout(150)
+
 #: Collections on all three masters of a cluster.
 COLLECTIONS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 
@@ -44,8 +47,9 @@ def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
 async def test_writers_go_on_when_sentinels_promote_the_replica(sentinels: SentinelSetup) -> None:
     store = create_store(f"{sentinels.url}?timeout=5")
     await store.open()
-    load = Load(store)
+    load = Load(store, lossy=True)
     await load.prepare()
+    await asyncio.to_thread(lambda: sentinels.master.wait_until_copied())
     async with load.running():
         await load.wait_for(10)
         await asyncio.to_thread(sentinels.fail_over)
@@ -65,8 +69,9 @@ async def test_writers_go_on_when_sentinels_promote_the_replica(sentinels: Senti
 async def test_writers_go_on_when_the_master_is_killed(sentinels: SentinelSetup) -> None:
     store = create_store(f"{sentinels.url}?timeout=1")
     await store.open()
-    load = Load(store)
+    load = Load(store, lossy=True)
     await load.prepare()
+    await asyncio.to_thread(lambda: sentinels.master.wait_until_copied())
     master = await asyncio.to_thread(lambda: sentinels.master)
     async with load.running():
         await load.wait_for(10)
@@ -111,9 +116,10 @@ async def test_nothing_is_lost_when_the_masters_of_a_cluster_hand_over(cluster: 
 async def test_writers_go_on_when_a_master_of_a_cluster_is_killed(cluster: RedisCluster) -> None:
     store = create_store(f"{cluster.url}?timeout=1")
     await store.open()
-    load = Load(store, names=[f"writer-{number}" for number in range(6)], collections=COLLECTIONS)
+    load = Load(store, names=[f"writer-{number}" for number in range(6)], collections=COLLECTIONS, lossy=True)
     await load.prepare()
     master = await asyncio.to_thread(serving, cluster, COLLECTIONS[0])
+    await asyncio.to_thread(master.wait_until_copied)
     async with load.running():
         await load.wait_for(5)
         await asyncio.to_thread(master.kill)
