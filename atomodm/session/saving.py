@@ -31,6 +31,8 @@ from .steps import Step, steps_of
 DEFAULT_TIMEOUT = 30.0
 _PAUSE = 0.002
 _NOTHING_INSERTED = nullcontext()
+# A member of an enumeration is looked up by a function of it, before Python 3.12.
+_INSERT, _NOTHING = WriteKind.INSERT, WriteKind.NOTHING
 #: Operations that are made between two looks at the clock.
 _AT_ONCE = 128
 
@@ -151,7 +153,7 @@ class Save:
             # Nothing was awaited since the snapshot, so that no edit falls between it and this.
             with BeingWritten(objects) as being_written:
                 await breather.breathe()
-                self._inserted.update([id(write.obj) for write in writes if write.kind is WriteKind.INSERT])
+                self._inserted.update([id(write.obj) for write in writes if write.kind is _INSERT])
                 if await self._attempt(writes, being_written):
                     done = {id(write.obj): write for write in writes}
                     return [self._result(done[id(obj)]) for obj in self._roots]
@@ -175,9 +177,9 @@ class Save:
         if expired := await renew(writes, self._roots):
             await self._following.follow(expired)
             return False
-        changed = [write for write in writes if write.kind is not WriteKind.NOTHING]
+        changed = [write for write in writes if write.kind is not _NOTHING]
         if len(changed) < len(writes):
-            await finish([write for write in writes if write.kind is WriteKind.NOTHING], None)
+            await finish([write for write in writes if write.kind is _NOTHING], None)
         self._left = {id(write.obj): write.obj for write in changed}
         for step in await steps_of(changed, self._atomic) if changed else ():
             try:

@@ -40,20 +40,6 @@ async def test_a_check_reads_ahead_and_looks_into_all_indexes_at_a_time(store: F
     assert store.driver.most >= 3
 
 
-async def test_a_check_takes_the_time_of_looking_and_not_that_of_the_way(store: FarStore) -> None:
-    store.driver.delay = 0
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    await store.check()
-    near = loop.time() - start
-    store.driver.delay = 0.01
-    with store.calls() as made:
-        start = loop.time()
-        await store.check()
-    # One after the other, these calls would take at least this long.
-    assert loop.time() - start - near < 0.6 * store.driver.delay * len(made)
-
-
 async def test_a_check_of_large_documents_reads_few_at_a_time(store: FarStore) -> None:
     await insert_all(store, "large", [{"_id": n, "age": n, "text": "x" * 100_000} for n in range(300)])
     await store.ensure_indexes("large", [IndexSpec(name="age_1", fields=[("age", 1)])])

@@ -36,6 +36,7 @@ from atomodm.query.nodes import (
     TypeIs,
 )
 from atomodm.query.nodes import Regex as RegexNode
+from tests.ids import readable
 from tests.query.strategies import documents, few_values, paths
 
 FOREIGN = [
@@ -170,7 +171,7 @@ def test_an_operator_without_a_field_is_refused_by_name(operator: str) -> None:
         {"a": {"$in": [object()]}},
         {"a": 7777j},
     ],
-    ids=repr,
+    ids=readable,
 )
 def test_a_filter_that_makes_no_sense_is_refused_without_showing_its_values(filter: Any) -> None:
     with pytest.raises(InvalidQuery) as caught:

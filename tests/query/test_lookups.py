@@ -13,6 +13,7 @@ from atomodm.errors import InvalidQuery
 from atomodm.query import LOOKUPS, Q, Resolved, compile_filter
 from atomodm.query.lookups import split_name
 from atomodm.query.nodes import ALL, And, Compare, In, Node, Not, Operator, Or, Regex, Text, TextKind
+from tests.ids import readable
 from tests.query.people import PEOPLE, PeopleResolver, ids
 
 RESOLVER = PeopleResolver()
@@ -86,7 +87,7 @@ def found(*conditions: Q, **lookups: Any) -> list[Any]:
         ({"attrs__in__exact": 5}, [3]),
         ({"attrs__deep__er": 7}, [3]),
     ],
-    ids=repr,
+    ids=readable,
 )
 def test_a_lookup_finds(lookups: dict[str, Any], expected: list[int]) -> None:
     assert found(**lookups) == expected

@@ -11,6 +11,7 @@ from bson import DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Time
 from atomodm.encoding import encode
 from atomodm.errors import IntegerOutOfRange, InvalidText, InvalidUpdate, NestingTooDeep, ValueNotStorable
 from atomodm.query.updates import UPDATE_OPERATORS, parse_update
+from tests.ids import readable
 from tests.query.updating import NOW, Code, Result, check, updated
 
 Case = tuple[dict[str, Any], dict[str, Any], Result]
@@ -328,7 +329,7 @@ def test_a_printed_update_shows_operators_and_paths_without_values() -> None:
         ({"a\0b": 1}, InvalidText, None),
         ({"a": object()}, ValueNotStorable, "a"),
     ],
-    ids=str,
+    ids=readable,
 )
 @pytest.mark.parametrize("operator", ["$set", "$push", "$setOnInsert", "$addToSet", "$min", "$pull"])
 def test_a_value_that_no_store_can_have_is_refused_with_its_path(

@@ -169,15 +169,17 @@ class Preparation:
 
     def _add(self, operations: Sequence[Operation], keys: Sequence[DocumentKey]) -> None:
         inserts: dict[str, list[InsertRow]] = {}
+        effects, inserted = self._effects, Effect.INSERTED
         for operation, key in zip(operations, keys, strict=True):
             # What batches mostly consist of is collected and done together.
             if type(operation) is Insert:
                 inserts.setdefault(key[0], []).append((key[1], operation.document, self._offset))
-                effect = Effect.INSERTED
+                effects.append(inserted)
+                self._offset += 1
             else:
                 effect = self._add_one(operation, key)
-            self._effects.append(effect)
-            self._offset += bool(effect)
+                effects.append(effect)
+                self._offset += bool(effect)
         for collection, rows in inserts.items():
             self._changes[collection].inserts += rows
             if indexes := self._catalogues[collection].indexes:

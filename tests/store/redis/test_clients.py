@@ -22,6 +22,7 @@ from atomodm import NoSQLModelManager, StoreUnavailable, UnsupportedHandle
 from atomodm.store import create_store, store_of_client
 from atomodm.store.redis import RedisStore
 from atomodm.testing.contract.stores import find_all, insert_all
+from tests.ids import readable
 from tests.requirements import need_store
 from tests.servers.redis import RedisServer, running
 from tests.servers.redis_sentinel import SERVICE, SentinelSetup, running_sentinels
@@ -113,7 +114,7 @@ async def test_a_client_may_be_closed_while_its_store_goes_on(port: int) -> None
         {"max_connections": 1},
         {"db": 2},
     ],
-    ids=str,
+    ids=readable,
 )
 async def test_how_a_client_is_set_up_for_its_own_calls_does_not_matter(port: int, options: dict[str, Any]) -> None:
     client = Redis(port=port, **options)
