@@ -1,26 +1,35 @@
-"""Where a store is: what a URL of Redis says, and what somebody's client of redis-py is set up for.
+"""Where a store is: what a URL of Redis says, or a client of redis-py that somebody has.
 
-Nothing is sent through somebody else's client and nothing of it is closed: it says where the server is and who we
-are, and the links to it are our own.
+A client that is handed over is used for everything, with the connections of its pool and as it is set up, and never
+closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, cast
 
 from redis.asyncio import Redis, RedisCluster
-from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
 
 from ...errors import InvalidURL, UnsupportedHandle
 from ..urls import StoreURL
-from .cluster import ClusterRoutes
-from .dialing import Dialer
-from .local import LocalServer
-from .routes import Address, Routes, Sentinels, SingleRoutes
+from .cluster import ClusterServers
+from .local import LocalConnection, LocalServer
+from .servers import Servers, SingleServer
 
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
@@ -29,6 +38,15 @@ DATABASES: Final = 2**31
 #: Options about encryption, with redis-py's names.
 TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_cert_reqs")
 SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password")
+#: Parts of the timeout for making one connection, and for asking one Sentinel: there is to be time for another one.
+CONNECTING: Final = 0.25
+ASKING: Final = 0.4
+# Connections do not introduce themselves, which would be another round trip. redis-py 8 has another argument for it.
+_NAMELESS: Final[dict[str, None]] = (
+    {"driver_info": None}
+    if "driver_info" in signature(AbstractConnection).parameters
+    else {"lib_name": None, "lib_version": None}
+)
 FSYNC: Final = ("everysec", "always", "no")
 
 
@@ -40,15 +58,18 @@ class Target:
     ----------
     url : str
         The address for messages.
-    routes : callable
-        Makes the routes there, in the running loop.
+    servers : callable
+        Makes the way there, in the running loop.
     clustered : bool
         It is a Redis Cluster.
+    max_connections : int, optional
+        How many connections there are to a server at most, if that is for us to say.
     """
 
     url: str
-    routes: Callable[[], Routes]
+    servers: Callable[[], Servers]
     clustered: bool = False
+    max_connections: int | None = None
 
 
 def options_of(scheme: str) -> tuple[str, ...]:
@@ -66,7 +87,7 @@ def options_of(scheme: str) -> tuple[str, ...]:
     return options
 
 
-def from_url(parts: StoreURL, timeout: float) -> Target:
+def from_url(parts: StoreURL, timeout: float, max_connections: int) -> Target:
     """What a URL says.
 
     Raises
@@ -74,11 +95,12 @@ def from_url(parts: StoreURL, timeout: float) -> Target:
     InvalidURL
     """
     kind = parts.scheme.rpartition("+")[2]
+    settings: dict[str, Any] = {"max_connections": max_connections, **_decided(timeout)}
     if kind == "local":
-        return _local(parts, timeout)
-    settings = _credentials(parts)
+        return _local(parts, settings, timeout)
+    settings |= _credentials(parts)
     if kind == "unix":
-        return _socket(parts, settings, timeout)
+        return _socket(parts, settings)
     if not parts.host:
         raise InvalidURL(f"write {parts.scheme}://host:port", store=parts.shown)
     encrypted = parts.scheme.startswith("rediss")
@@ -97,8 +119,27 @@ def from_url(parts: StoreURL, timeout: float) -> Target:
         )
     host, port = addresses[0]
     settings |= {"host": host, "port": port, "db": _database(parts, parts.path.strip("/"))}
-    dialer = Dialer.over_network(settings, encrypted=encrypted, url=parts.shown, timeout=timeout)
-    return Target(parts.shown, lambda: SingleRoutes(Address(dialer)))
+    return _single(parts.shown, SSLConnection if encrypted else Connection, settings)
+
+
+def _decided(timeout: float) -> dict[str, Any]:
+    """What we decide for connections of our own: our calls have deadlines, and are repeated by us."""
+    return {
+        # Nothing that comes unasked: with RESP3 servers may push.
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": None,
+        "socket_connect_timeout": timeout * CONNECTING,
+        **_NAMELESS,
+    }
+
+
+def _single(url: str, kind: type[Any], settings: dict[str, Any]) -> Target:
+    def servers() -> Servers:
+        pool = ConnectionPool(connection_class=kind, **settings)
+        return SingleServer(pool, url, pool.aclose)
+
+    return Target(url, servers, max_connections=settings["max_connections"])
 
 
 def _credentials(parts: StoreURL) -> dict[str, Any]:
@@ -133,52 +174,82 @@ def _encryption(parts: StoreURL) -> dict[str, Any]:
     return settings
 
 
-def _socket(parts: StoreURL, settings: dict[str, Any], timeout: float) -> Target:
+def _socket(parts: StoreURL, settings: dict[str, Any]) -> Target:
     if parts.host or parts.path in ("", "/"):
         raise InvalidURL(f"write {parts.scheme}:///path/to/redis.sock?db=0", store=parts.shown)
     settings |= {"path": parts.path, "db": _database(parts, parts.options.get("db", ""))}
-    dialer = Dialer.over_socket(settings, url=parts.shown, timeout=timeout)
-    return Target(parts.shown, lambda: SingleRoutes(Address(dialer)))
+    return _single(parts.shown, UnixDomainSocketConnection, settings)
 
 
 def _cluster(parts: StoreURL, settings: dict[str, Any], encrypted: bool, timeout: float) -> Target:
     nodes = parts.addresses(PORT)
     if parts.path.strip("/") not in ("", "0"):
         raise InvalidURL("a Redis Cluster has no databases but 0; use the option namespace", store=parts.shown)
-    dialer = Dialer.over_network(settings, encrypted=encrypted, url=parts.shown, timeout=timeout)
-    return Target(parts.shown, lambda: ClusterRoutes(nodes, dialer), clustered=True)
+
+    def servers() -> Servers:
+        client = RedisCluster(
+            startup_nodes=[ClusterNode(host, port) for host, port in nodes],
+            require_full_coverage=False,
+            ssl=encrypted,
+            **settings,
+        )
+        return ClusterServers(client, parts.shown, timeout=timeout, owned=True)
+
+    return Target(parts.shown, servers, clustered=True, max_connections=settings["max_connections"])
 
 
 def _sentinels(parts: StoreURL, settings: dict[str, Any], encrypted: bool, timeout: float) -> Target:
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise InvalidURL(f"write {parts.scheme}://host1:26379,host2:26379/service/0", store=parts.shown)
-    for_sentinels = {
+    sentinels = parts.addresses(SENTINEL_PORT)
+    limit = timeout * ASKING / len(sentinels)
+    settings |= {"ssl": encrypted}
+    of_sentinels = {
         **settings,
         "username": parts.options.get("sentinel_username"),
         "password": parts.options.get("sentinel_password"),
+        "socket_timeout": limit,
+        "socket_connect_timeout": limit,
     }
-    dialers = [
-        Dialer.over_network(
-            {**for_sentinels, "host": host, "port": port}, encrypted=encrypted, url=parts.shown, timeout=timeout
-        )
-        for host, port in parts.addresses(SENTINEL_PORT)
-    ]
     settings |= {"db": _database(parts, database)}
-    dialer = Dialer.over_network(settings, encrypted=encrypted, url=parts.shown, timeout=timeout)
-    return Target(parts.shown, lambda: SingleRoutes(Sentinels(service.encode(), dialers, dialer)))
+
+    def servers() -> Servers:
+        # redis-py says nothing of their types.
+        sentinel = cast(Any, Sentinel)(sentinels, sentinel_kwargs=of_sentinels, **settings)
+        pool = sentinel.master_for(service).connection_pool
+
+        async def close() -> None:
+            await pool.aclose()
+            for each in sentinel.sentinels:
+                await each.aclose()
+
+        return SingleServer(pool, parts.shown, close)
+
+    return Target(parts.shown, servers, max_connections=settings["max_connections"])
 
 
-def _local(parts: StoreURL, timeout: float) -> Target:
+def _local(parts: StoreURL, settings: dict[str, Any], timeout: float) -> Target:
     if parts.user is not None or parts.password is not None:
         raise InvalidURL("a local server has no users: its folder says who may use it", store=parts.shown)
     folder = parts.host + parts.path
     if folder.strip("/") == "" or "\0" in folder:
         raise InvalidURL("write redis+local:///path/to/folder or redis+local://folder", store=parts.shown)
     fsync = parts.choice("appendfsync", FSYNC[0], FSYNC) if "appendfsync" in parts.options else None
-    return Target(
-        parts.shown, lambda: SingleRoutes(LocalServer(folder, appendfsync=fsync, url=parts.shown, timeout=timeout))
-    )
+
+    def servers() -> Servers:
+        server = LocalServer(folder, appendfsync=fsync, url=parts.shown, timeout=timeout)
+        pool = ConnectionPool(connection_class=LocalConnection, server=server, **settings)
+
+        async def close() -> None:
+            try:
+                await pool.aclose()
+            finally:
+                await server.close()
+
+        return SingleServer(pool, parts.shown, close)
+
+    return Target(parts.shown, servers, max_connections=settings["max_connections"])
 
 
 # -- clients -----------------------------------------------------------------------------------------------------------
@@ -190,7 +261,7 @@ def is_client(handle: Any) -> TypeGuard[Redis | RedisCluster]:
 
 
 def from_client(client: Redis | RedisCluster, timeout: float) -> Target:
-    """What a client is set up for.
+    """Where a client leads to, and the client for all calls.
 
     Raises
     ------
@@ -198,48 +269,30 @@ def from_client(client: Redis | RedisCluster, timeout: float) -> Target:
         It is one that reads from replicas only, or no client of ``redis.asyncio``.
     """
     if isinstance(client, RedisCluster):
-        return _of_cluster_client(client, timeout)
+        encrypted = issubclass(client.connection_kwargs.get("connection_class", object), SSLConnection)
+        nodes = ",".join(f"{node.host}:{node.port}" for node in client.nodes_manager.startup_nodes.values())
+        url = f"{'rediss' if encrypted else 'redis'}+cluster://{nodes}"
+        return Target(url, lambda: ClusterServers(client, url, timeout=timeout, owned=False), clustered=True)
     if not isinstance(client, Redis):
         raise UnsupportedHandle(
             f"a {type(client).__module__}.{type(client).__qualname__} is no client of redis.asyncio: "
             "Redis or RedisCluster"
         )
     pool = client.connection_pool
-    settings: Mapping[str, Any] = pool.connection_kwargs
+    url = _url_of(pool)
+    return Target(url, lambda: SingleServer(pool, url))
+
+
+def _url_of(pool: ConnectionPool) -> str:
+    """The address for messages."""
+    settings = pool.connection_kwargs
+    scheme = "rediss" if issubclass(pool.connection_class, SSLConnection) else "redis"
     if isinstance(pool, SentinelConnectionPool):
-        return _of_sentinel_pool(pool, timeout)
-    kind = pool.connection_class
-    if issubclass(kind, UnixDomainSocketConnection):
-        url = f"unix://{settings.get('path', '')}"
-    else:
-        scheme = "rediss" if issubclass(kind, SSLConnection) else "redis"
-        url = f"{scheme}://{settings.get('host', 'localhost')}:{settings.get('port', PORT)}/{settings.get('db', 0)}"
-    dialer = Dialer(kind, settings, url=url, timeout=timeout)
-    return Target(url, lambda: SingleRoutes(Address(dialer)))
-
-
-def _of_cluster_client(client: RedisCluster, timeout: float) -> Target:
-    settings = dict(client.connection_kwargs)
-    encrypted = issubclass(settings.get("connection_class", object), SSLConnection)
-    if getattr(settings.get("redis_connect_func"), "__self__", None) is client:
-        # It would have links of ours read from replicas.
-        del settings["redis_connect_func"]
-    nodes = [(node.host, int(node.port)) for node in client.nodes_manager.startup_nodes.values()]
-    url = f"{'rediss' if encrypted else 'redis'}+cluster://" + ",".join(f"{host}:{port}" for host, port in nodes)
-    dialer = Dialer.over_network(settings, encrypted=encrypted, url=url, timeout=timeout)
-    remap = client.nodes_manager.address_remap
-    return Target(url, lambda: ClusterRoutes(nodes, dialer, remap), clustered=True)
-
-
-def _of_sentinel_pool(pool: SentinelConnectionPool, timeout: float) -> Target:
-    if not pool.is_master:
-        raise UnsupportedHandle("a client that reads from replicas cannot be a database; use master_for(service)")
-    encrypted = issubclass(pool.connection_class, SSLConnection)
-    pools = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
-    service = pool.service_name
-    hosts = ",".join(f"{each.connection_kwargs['host']}:{each.connection_kwargs['port']}" for each in pools)
-    url = f"{'rediss' if encrypted else 'redis'}+sentinel://{hosts}/{service}"
-    dialers = [Dialer(each.connection_class, each.connection_kwargs, url=url, timeout=timeout) for each in pools]
-    dialer = Dialer.over_network(pool.connection_kwargs, encrypted=encrypted, url=url, timeout=timeout)
-    name = service if isinstance(service, bytes) else str(service).encode()
-    return Target(url, lambda: SingleRoutes(Sentinels(name, dialers, dialer)))
+        if not pool.is_master:
+            raise UnsupportedHandle("a client that reads from replicas cannot be a database; use master_for(service)")
+        sentinels = [each.connection_pool.connection_kwargs for each in pool.sentinel_manager.sentinels]
+        hosts = ",".join(f"{each['host']}:{each['port']}" for each in sentinels)
+        return f"{scheme}+sentinel://{hosts}/{pool.service_name}"
+    if issubclass(pool.connection_class, UnixDomainSocketConnection):
+        return f"unix://{settings.get('path', '')}"
+    return f"{scheme}://{settings.get('host', 'localhost')}:{settings.get('port', PORT)}/{settings.get('db', 0)}"

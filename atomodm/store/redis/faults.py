@@ -1,18 +1,13 @@
-"""What a server's refusals and the failures of a connection mean, as errors of ours.
+"""What a server's refusals mean, and what may help against them.
 
 A server's own text is not shown, because it may quote what it was sent; what scripts of ours report is.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import ssl
 from enum import Enum
 from typing import Final
-
-from redis import exceptions
 
 from ...errors import (
     AccessDenied,
@@ -25,7 +20,6 @@ from ...errors import (
     StoreUnavailable,
     StoreUnsuitable,
 )
-from .link import LinkLost
 
 
 class Remedy(Enum):
@@ -65,28 +59,54 @@ _UNAVAILABLE: Final = {
     "ASK": "the cluster sent the call from one server to another until the time was over",
     "NOSCRIPT": "the server had lost its scripts, and the time was over before they were loaded again",
 }
-# A refusal within a script: Redis 6 puts a text of its own before it.
-_IN_SCRIPT = re.compile(r"ERR Error running script.*?: -?(?P<code>[A-Z]{2,}) ", re.DOTALL)
 _OF_SCRIPT = re.compile(r"user_script|Error (running|compiling) script|script: [0-9a-f]{40}|Lua")
 _SHOWN_CHARACTERS: Final = 300
 
 
-def code_of(refusal: Exception) -> str:
-    """The code of a server's refusal: ``"OOM"``."""
-    text = str(refusal)
-    if text.startswith("ERR Protocol error: unauthenticated"):
-        return "NOAUTH"  # so a server answers long commands
-    if "The user executing the script can't" in text:
-        return "NOPERM"
-    within = _IN_SCRIPT.match(text)
-    return within["code"] if within is not None else text.partition(" ")[0]
+class Refusal(Exception):
+    """A server answered with an error.
+
+    Attributes
+    ----------
+    code : str
+        The first word of the answer: ``"OOM"``.
+    text : str
+        The rest of it, which may have values in it.
+    address : tuple of (str, int), optional
+        Where a server of a cluster sends the call to.
+    remedy : Remedy
+    """
+
+    def __init__(self, code: str, text: str = "", address: tuple[str, int] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.text = text
+        self.address = address
+        self.remedy = REMEDIES.get(code, Remedy.NONE)
 
 
-def refused(refusal: Exception, url: str) -> AtomodmError:
+class Unanswered(Exception):
+    """A call got no answer because of the way to the server.
+
+    Attributes
+    ----------
+    reason : str
+        For a message.
+    sent : bool
+        The server may have done what was asked.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+def refused(refusal: Refusal, url: str) -> AtomodmError:
     """The error for a refusal that nothing helps against, or nothing did in time."""
-    code = code_of(refusal)
+    code, text = refusal.code, refusal.text
     if code in _DENIED:
-        return denied(code, url)
+        return _denied(code, url)
     if code == "OOM":
         return StoreFull(
             "the server's memory is full (its setting maxmemory); nothing was written. Remove documents, or add memory",
@@ -103,13 +123,18 @@ def refused(refusal: Exception, url: str) -> AtomodmError:
         )
     if code in _UNAVAILABLE:
         return StoreUnavailable(_UNAVAILABLE[code], store=url)
-    text = str(refusal)
+    if text.startswith(("DB index", "SELECT is not")):
+        return StoreUnsuitable("the server has no database of this number", store=url)
+    if "cluster support disabled" in text:
+        return StoreUnsuitable(
+            "the server is no part of a cluster; write redis:// instead of redis+cluster://", store=url
+        )
     if _OF_SCRIPT.search(text):
         return StoreError(f"a script failed on the server: {text[:_SHOWN_CHARACTERS]}", store=url)
     return StoreError(f"the server refused a command with {code}", store=url)
 
 
-def denied(code: str, url: str) -> AccessDenied:
+def _denied(code: str, url: str) -> AccessDenied:
     """The error for credentials that are wrong, missing or not enough."""
     reason = {
         "NOPERM": "the user may not do this; the documentation lists the commands and keys that a store needs",
@@ -117,43 +142,3 @@ def denied(code: str, url: str) -> AccessDenied:
         "DENIED": "the server is in protected mode: it takes connections of its own machine only, or wants a password",
     }.get(code, "the server does not accept the user name and the password")
     return AccessDenied(reason, store=url)
-
-
-def not_connected(error: BaseException, url: str) -> LinkLost | StoreError:
-    """What a failed connect means: `LinkLost` where it may succeed later."""
-    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthenticationWrongNumberOfArgsError):
-        text = str(error)
-        return denied("NOAUTH" if "NOAUTH" in text or "required" in text.lower() else "WRONGPASS", url)
-    if isinstance(error, exceptions.NoPermissionError):
-        return denied("NOPERM", url)
-    if "protected mode" in str(error):
-        return denied("DENIED", url)
-    if isinstance(error, exceptions.BusyLoadingError):
-        return LinkLost(_UNAVAILABLE["LOADING"], sent=False)
-    if isinstance(error, exceptions.ResponseError):
-        if "DB index" in str(error) or "SELECT" in str(error):
-            return StoreUnsuitable("the server has no database of this number", store=url)
-        return LinkLost("the server refused the connection", sent=False)
-    if "max number of clients" in str(error):
-        return LinkLost("the server has as many clients as it takes (its setting maxclients)", sent=False)
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return StoreUnavailable(f"the server's certificate is not accepted: {cause.verify_message}", store=url)
-        if isinstance(cause, ssl.SSLError):
-            return LinkLost(f"no TLS connection: {cause.reason or 'it was closed'}", sent=False)
-        if isinstance(cause, OSError) and (reason := _reason_of(cause)):
-            return LinkLost(f"the server cannot be reached: {reason}", sent=False)
-        if not isinstance(cause, exceptions.RedisError | OSError):
-            # Of a provider of credentials, or of a function that somebody has redis-py call.
-            return LinkLost(f"connecting failed with {type(cause).__name__}", sent=False)
-        cause = cause.__cause__ or cause.__context__
-    return LinkLost("the server cannot be reached: it closed the connection", sent=False)
-
-
-def _reason_of(error: OSError) -> str | None:
-    """The system's words. asyncio has its own, with addresses, and for several addresses a text without a number."""
-    number = error.errno
-    if number is None and (found := re.search(r"\[Errno (\d+)\]", str(error))) is not None:
-        number = int(found[1])
-    return os.strerror(number) if number is not None and number in errno.errorcode else error.strerror

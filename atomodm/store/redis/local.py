@@ -14,18 +14,19 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from hiredis import ReplyError
+from redis.asyncio.connection import UnixDomainSocketConnection
+from redis.exceptions import RedisError
 
 from ...errors import DriverMissing, StoreError, StoreUnavailable, StoreUnsuitable
-from .dialing import Dialer
-from .link import Link, LinkLost
+from .faults import Unanswered
 from .opening import OLDEST, read_info
-from .routes import Locator, ask
+from .translation import failure_of
 
 if sys.platform != "win32":
     import fcntl
@@ -66,7 +67,32 @@ def find_server() -> str:
     )
 
 
-class LocalServer(Locator):
+class LocalConnection(UnixDomainSocketConnection):
+    """A connection to the server of a folder, which is started when it does not run.
+
+    Parameters
+    ----------
+    server : LocalServer
+    **settings : object
+        For the connection.
+    """
+
+    def __init__(self, *, server: LocalServer, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._server = server
+
+    async def connect(self) -> None:
+        """Connect, unless it is."""
+        if not self.is_connected:
+            await self._server.connect(self, super().connect)
+
+    async def ask(self, *command: str) -> Any:
+        """Send a command and give its reply."""
+        await self.send_command(*command)
+        return await self.read_response()
+
+
+class LocalServer:
     """The server of a folder.
 
     Parameters
@@ -89,36 +115,68 @@ class LocalServer(Locator):
         self._timeout = timeout
         self._users: int | None = None
         self._short_name: Path | None = None
-        self._dialer: Dialer | None = None
         # Characters in the server's log when it was started here, until what came then has been seen to.
         self._printed: int | None = None
+        self._starting = asyncio.Lock()
 
     # -- connecting ----------------------------------------------------------------------------------------------------
 
-    async def dial(self) -> Link:
-        """Connect to the folder's server, which is started if it does not run."""
+    async def connect(self, connection: LocalConnection, connect: Callable[[], Awaitable[None]]) -> None:
+        """Connect to the folder's server, which is started if it does not run.
+
+        Parameters
+        ----------
+        connection : LocalConnection
+        connect : callable
+            Connects it to a server that runs.
+
+        Raises
+        ------
+        Unanswered
+            The server did not start in time.
+        StoreError
+            It cannot.
+        """
         if sys.platform == "win32":
             raise DriverMissing("redis+local:// is for Linux, macOS and their kin; use redis://")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
-        if self._users is None:
-            self._prepare_folder()
-            await self._become_user(deadline)
-        dialer = self._dialer_of_folder()
+        async with self._starting:
+            deadline = asyncio.get_running_loop().time() + self._timeout
+            if self._users is None:
+                self._prepare_folder()
+                await self._become_user(deadline)
+            connection.path = self._socket()
+            try:
+                await self._connect(connection, connect, deadline)
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+
+    async def _connect(
+        self, connection: LocalConnection, connect: Callable[[], Awaitable[None]], deadline: float
+    ) -> None:
         launches, pause = 0, LOOK
         while True:
             try:
-                link = await dialer.dial()
-            except LinkLost as lost:
-                if loop.time() >= deadline:
-                    raise LinkLost(f"the folder's server did not start in time: {lost.reason}", sent=False) from None
+                await connect()
+            except (RedisError, OSError) as error:
+                failure = failure_of(error, self._url, sent=False)
+                if not isinstance(failure, Unanswered):
+                    raise failure from None
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise Unanswered(
+                        f"the folder's server did not start in time: {failure.reason}", sent=False
+                    ) from None
             else:
                 if self._has_keeper():
                     if self._printed is not None:
-                        await self._see_to_its_file(link, self._printed, deadline)
+                        await self._see_to_its_file(connection, self._printed, deadline)
                     self._printed = None
-                    return await self._as_asked(link)
-                await self._end_orphan(link)
+                    await self._check(connection)
+                    return
+                # Its keeper was killed: nobody would stop it when it is not used any more.
+                with suppress(RedisError, OSError):
+                    await connection.ask("SHUTDOWN")
+                await connection.disconnect()
             if not self._has_keeper():
                 if launches == LAUNCHES:
                     raise StoreUnavailable(f"the folder's server ended: {self._last_words()}", store=self._url)
@@ -153,35 +211,31 @@ class LocalServer(Locator):
         try:
             while not _locked(descriptor, fcntl.LOCK_SH):
                 if asyncio.get_running_loop().time() >= deadline:
-                    raise LinkLost("the folder's former server has not stopped in time", sent=False)
+                    raise Unanswered("the folder's former server has not stopped in time", sent=False)
                 await asyncio.sleep(LOOK)
         except BaseException:
             os.close(descriptor)
             raise
         self._users = descriptor
 
-    def _dialer_of_folder(self) -> Dialer:
-        if self._dialer is None:
-            path = self._folder / "redis.sock"
-            if len(os.fsencode(path)) > LONGEST_NAME:
+    def _socket(self) -> str:
+        path = self._folder / "redis.sock"
+        if len(os.fsencode(path)) > LONGEST_NAME:
+            if self._short_name is None:
                 self._short_name = Path(tempfile.mkdtemp(prefix="atomodm-"))
-                link = self._short_name / "folder"
-                link.symlink_to(self._folder)
-                path = link / "redis.sock"
-            self._dialer = Dialer.over_socket({"path": str(path)}, url=self._url, timeout=self._timeout)
-        return self._dialer
+                (self._short_name / "folder").symlink_to(self._folder)
+            path = self._short_name / "folder" / "redis.sock"
+        return str(path)
 
-    async def _as_asked(self, link: Link) -> Link:
-        if self._appendfsync is not None:
-            reply = await ask(link, "CONFIG", "GET", "appendfsync", limit=self._timeout)
-            running = "" if isinstance(reply, ReplyError) else reply[1].decode()
-            if running != self._appendfsync:
-                link.abort("the server was started with another appendfsync")
-                raise StoreUnsuitable(
-                    f"the folder's server runs already, with appendfsync={running}; ask for the same, or for none",
-                    store=self._url,
-                )
-        return link
+    async def _check(self, connection: LocalConnection) -> None:
+        if self._appendfsync is None:
+            return
+        running = (await connection.ask("CONFIG", "GET", "appendfsync"))[1].decode()
+        if running != self._appendfsync:
+            raise StoreUnsuitable(
+                f"the folder's server runs already, with appendfsync={running}; ask for the same, or for none",
+                store=self._url,
+            )
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -236,7 +290,7 @@ class LocalServer(Locator):
         except OSError:
             return ""
 
-    async def _see_to_its_file(self, link: Link, printed: int, deadline: float) -> None:
+    async def _see_to_its_file(self, connection: LocalConnection, printed: int, deadline: float) -> None:
         """Wait until a server that was just started has its data, and see to an append-only file that was cut off.
 
         When a crash has left a part of a transaction at the end of the file, the server leaves the transaction out, and
@@ -246,8 +300,7 @@ class LocalServer(Locator):
         """
         asked = False
         while True:
-            reply = await ask(link, "INFO", "persistence", limit=self._timeout)
-            state = {} if isinstance(reply, ReplyError) else read_info(reply)
+            state = read_info(await connection.ask("INFO", "persistence"))
             if (
                 state.get("loading")
                 == state.get("aof_rewrite_in_progress")
@@ -258,10 +311,9 @@ class LocalServer(Locator):
                 if asked or "Truncating the AOF" not in log[printed if printed <= len(log) else 0 :]:
                     return
                 asked = True
-                await ask(link, "BGREWRITEAOF", limit=self._timeout)
+                await connection.ask("BGREWRITEAOF")
             elif asyncio.get_running_loop().time() >= deadline:
-                link.abort("the time was over")
-                raise LinkLost("the folder's server reads its file, or writes it anew after a crash", sent=False)
+                raise Unanswered("the folder's server reads its file, or writes it anew after a crash", sent=False)
             else:
                 await asyncio.sleep(LOOK)
 
@@ -271,12 +323,6 @@ class LocalServer(Locator):
         complaints = [line for line in lines[-40:] if " # " in line or line.startswith(("***", ">>>"))]
         return f"{complaints[-1].partition(' # ')[2] or complaints[-1]} (redis.log)" if complaints else "see redis.log"
 
-    async def _end_orphan(self, link: Link) -> None:
-        """Stop a server whose keeper was killed: nobody would stop it when it is not used any more."""
-        with suppress(LinkLost):
-            await ask(link, "SHUTDOWN", limit=self._timeout)
-        await link.close()
-
     # -- closing -------------------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
@@ -284,7 +330,7 @@ class LocalServer(Locator):
         users, self._users = self._users, None
         if self._short_name is not None:
             shutil.rmtree(self._short_name, ignore_errors=True)
-            self._short_name = self._dialer = None
+            self._short_name = None
         if users is None:
             return
         # Who can have the lock alone is the last one; trying costs the share of it, which is to go anyway.

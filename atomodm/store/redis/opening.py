@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ...errors import StoreUnsuitable
-from .link import LinkLost
+from .faults import Unanswered
 
 #: The oldest Redis that has what our scripts call.
 OLDEST: Final = (6, 2)
@@ -26,7 +26,7 @@ def check_server(info: Mapping[str, str], *, clustered: bool, url: str) -> None:
     ------
     StoreUnsuitable
         What is wrong, and what to write instead.
-    LinkLost
+    Unanswered
         It cannot serve yet.
     """
     if info.get("redis_mode") == "sentinel":
@@ -52,4 +52,4 @@ def check_server(info: Mapping[str, str], *, clustered: bool, url: str) -> None:
             store=url,
         )
     if info.get("loading", "0") != "0" or info.get("async_loading", "0") != "0":
-        raise LinkLost("the server is loading its data", sent=False)
+        raise Unanswered("the server is loading its data", sent=False)

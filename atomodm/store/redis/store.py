@@ -21,7 +21,10 @@ NAMESPACE: Final = "atomodm"
 MAX_BATCH: Final = 10_000
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
-_OPTIONS = ("namespace", "timeout", "log_size", "expire_interval")
+#: Connections to each server at most, of those that a store makes itself.
+MAX_CONNECTIONS: Final = 50
+
+_OPTIONS = ("namespace", "timeout", "max_connections", "log_size", "expire_interval")
 
 
 class RedisStore(EngineStore):
@@ -65,7 +68,13 @@ class RedisStore(EngineStore):
             max_batch=MAX_BATCH,
             max_batch_bytes=MAX_BATCH_BYTES,
         )
-        connection = Connection(target.routes, timeout=timeout, url=target.url, clustered=target.clustered)
+        connection = Connection(
+            target.servers,
+            timeout=timeout,
+            url=target.url,
+            clustered=target.clustered,
+            max_calls=target.max_connections,
+        )
         driver = RedisDriver(connection, Layout(namespace, clustered=target.clustered))
         super().__init__(target.url, driver, capabilities, log_size=log_size, expire_interval=expire_interval)
         self.database_name = namespace
@@ -83,8 +92,8 @@ class RedisStore(EngineStore):
         ================================================  ==============================================
 
         ``rediss`` in place of ``redis`` encrypts. ``user:password@`` or ``:password@`` stand before the host. Options
-        are ``namespace``, ``timeout``, ``log_size``, ``expire_interval``; with encryption ``ssl_ca_certs``,
-        ``ssl_certfile``, ``ssl_keyfile``, ``ssl_check_hostname`` and ``ssl_cert_reqs``; for Sentinels
+        are ``namespace``, ``timeout``, ``max_connections``, ``log_size``, ``expire_interval``; with encryption
+        ``ssl_ca_certs``, ``ssl_certfile``, ``ssl_keyfile``, ``ssl_check_hostname`` and ``ssl_cert_reqs``; for Sentinels
         ``sentinel_username`` and ``sentinel_password``; for a folder ``appendfsync``.
 
         The server of a folder is shared by all processes of the machine that name the folder, whoever started it, and
@@ -102,7 +111,7 @@ class RedisStore(EngineStore):
         if not namespace:
             raise InvalidURL("a namespace has one character or more", store=parts.shown)
         return cls(
-            from_url(parts, timeout),
+            from_url(parts, timeout, int(parts.number("max_connections", MAX_CONNECTIONS, least=1))),
             namespace=namespace,
             timeout=timeout,
             log_size=int(parts.number("log_size", LOG_SIZE, least=1)),
@@ -119,10 +128,11 @@ class RedisStore(EngineStore):
         log_size: int = LOG_SIZE,
         expire_interval: float = EXPIRE_INTERVAL,
     ) -> Self:
-        """Make the store that a client of ``redis.asyncio`` is set up for: a `Redis` or a `RedisCluster`.
+        """Make the store that a client of ``redis.asyncio`` leads to: a `Redis` or a `RedisCluster`.
 
-        The store uses the client's address, credentials and encryption for a connection of its own. The client is not
-        used otherwise and never closed; what it does to replies and how it repeats commands does not matter.
+        The store makes its calls over connections of the client's pool, as the client has set them up: its timeouts for
+        sockets and its ``max_connections`` hold. It gives each one back at once and closes none. What the client does
+        to replies, and how it repeats commands, does not matter.
 
         Raises
         ------

@@ -11,12 +11,19 @@ from atomodm.store.redis.layout import Layout
 from atomodm.store.urls import StoreURL
 
 TIMEOUT = 5.0
+MAX_CONNECTIONS = 50
 
 
 def redis_connection(url: str) -> Connection:
     """The connection that a URL leads to."""
-    target = from_url(StoreURL.parse(url, ["namespace"]), TIMEOUT)
-    return Connection(target.routes, timeout=TIMEOUT, url=target.url, clustered=target.clustered)
+    target = from_url(StoreURL.parse(url, ["namespace"]), TIMEOUT, MAX_CONNECTIONS)
+    return Connection(
+        target.servers,
+        timeout=TIMEOUT,
+        url=target.url,
+        clustered=target.clustered,
+        max_calls=target.max_connections,
+    )
 
 
 def redis_layout(url: str) -> Layout:

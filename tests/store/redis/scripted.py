@@ -134,7 +134,13 @@ def greet(command: list[bytes]) -> bytes:
     return info() if command[0].upper() == b"INFO" else b"+OK\r\n"
 
 
-def connection_to(url: str, timeout: float = 1.0) -> Connection:
+def connection_to(url: str, timeout: float = 1.0, max_connections: int = 50) -> Connection:
     """A connection, not yet opened."""
-    target = from_url(StoreURL.parse(url, ["db"]), timeout)
-    return Connection(target.routes, timeout=timeout, url=target.url, clustered=target.clustered)
+    target = from_url(StoreURL.parse(url, ["db"]), timeout, max_connections)
+    return Connection(
+        target.servers,
+        timeout=timeout,
+        url=target.url,
+        clustered=target.clustered,
+        max_calls=target.max_connections,
+    )

@@ -1,15 +1,18 @@
-"""A client of redis.asyncio that somebody made says where the store is; it stays theirs."""
+"""A client of redis.asyncio that somebody made is what a store sends everything through; it stays theirs."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from atom.api import Str
 from redis import Redis as BlockingClient
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ConstantBackoff
@@ -98,6 +101,81 @@ async def test_a_client_may_be_closed_while_its_store_goes_on(port: int) -> None
     await client.aclose()
     await Visitor(name="Eve").save()
     assert await Visitor.objects.count() == 2
+    await MANAGER.close()
+    await client.aclose()
+
+
+class Watched(Connection):
+    """A connection of a program's own kind, which knows what goes over it."""
+
+    sent: ClassVar[Counter[bytes]] = Counter()
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        data = command if isinstance(command, bytes) else b"".join(command)
+        self.sent[data.split(b"\r\n")[2]] += 1
+        await super().send_packed_command(command, check_health)
+
+
+async def test_all_calls_go_over_connections_of_the_clients_own_kind(port: int) -> None:
+    client = Redis(connection_pool=ConnectionPool(connection_class=Watched, port=port))
+    store = store_of_client(client)
+    await store.open()
+    with BlockingClient(port=port, protocol=2) as theirs:
+        theirs.config_resetstat()
+        Watched.sent.clear()
+        await insert_all(store, "people", [{"_id": 1}])
+        assert await find_all(store, "people") == [{"_id": 1}]
+        assert (await store.check()).ok
+        known = theirs.info("commandstats")
+    assert isinstance(known, dict)
+    calls = {name.partition("_")[2].upper().encode(): each["calls"] for name, each in known.items()}
+    assert Watched.sent[b"EVALSHA"] == calls[b"EVALSHA"] > 1
+    assert Watched.sent[b"SCAN"] == calls[b"SCAN"]
+    await store.close()
+    await client.connection_pool.aclose()
+
+
+async def test_a_client_with_one_connection_is_shared_with_its_owner(port: int) -> None:
+    client = Redis(port=port, max_connections=1)
+    store = RedisStore.from_client(client, timeout=2)
+    await store.open()
+    before = number_of_clients(port)
+    for number in range(5):
+        await insert_all(store, "people", [{"_id": number}])
+        assert await client.ping()
+    found = await asyncio.gather(*(store.get("people", [number]) for number in range(5)))
+    assert [len(each.documents) for each in found] == [1] * 5
+    assert number_of_clients(port) == before
+    await store.close()
+    assert number_of_clients(port) == before
+    await client.aclose()
+
+
+async def test_a_pool_that_is_shared_loses_no_connection_to_calls_that_are_cancelled(port: int) -> None:
+    # Its decorators have no types.
+    pool: Any = BlockingConnectionPool(port=port, max_connections=2, timeout=5)
+    client = Redis(connection_pool=pool)
+    store = RedisStore.from_client(client, timeout=2)
+    await store.open()
+    await insert_all(store, "people", [{"_id": number} for number in range(9)])
+    for pause in range(100):
+        asking = [asyncio.create_task(store.get("people", [number])) for number in range(9)]
+        for _ in range(pause % 40):
+            await asyncio.sleep(0)
+        for task in asking[::2]:
+            task.cancel()
+            task.cancel()
+        for number, answer in enumerate(await asyncio.gather(*asking, return_exceptions=True)):
+            if isinstance(answer, BaseException):
+                assert number % 2 == 0
+            else:
+                assert len(answer.documents) == 1
+    # Both are still to be had.
+    connections = [await pool.get_connection() for _ in range(2)]
+    for connection in connections:
+        await pool.release(connection)
+    await store.close()
+    await pool.aclose()
 
 
 @pytest.mark.parametrize(
@@ -108,15 +186,14 @@ async def test_a_client_may_be_closed_while_its_store_goes_on(port: int) -> None
         {"protocol": 2, "decode_responses": True},
         {"retry": Retry(ConstantBackoff(5), 10)},
         {"retry_on_error": [NoConnection]},
-        {"socket_timeout": 0.001, "socket_connect_timeout": 5},
+        {"socket_timeout": 1, "socket_connect_timeout": 5},
         {"single_connection_client": True},
         {"health_check_interval": 1, "client_name": "theirs"},
-        {"max_connections": 1},
         {"db": 2},
     ],
     ids=readable,
 )
-async def test_how_a_client_is_set_up_for_its_own_calls_does_not_matter(port: int, options: dict[str, Any]) -> None:
+async def test_how_a_client_reads_and_repeats_does_not_matter(port: int, options: dict[str, Any]) -> None:
     client = Redis(port=port, **options)
     store = RedisStore.from_client(client, namespace="apart", timeout=2)
     await store.open()
@@ -133,13 +210,14 @@ async def test_how_a_client_is_set_up_for_its_own_calls_does_not_matter(port: in
 
 async def test_a_provider_of_credentials_that_fails_is_told_without_what_it_said(port: int) -> None:
     class Provider(CredentialProvider):
-        def get_credentials(self) -> tuple[str, str]:
+        async def get_credentials_async(self) -> tuple[str, str]:
             raise LookupError("hunter2")
 
-    client = Redis(port=port, credential_provider=Provider())
-    with pytest.raises(StoreUnavailable, match="LookupError") as caught:
-        await RedisStore.from_client(client, timeout=0.2).open()
-    assert "hunter2" not in f"{caught.value!r} {caught.value}"
+    client = Redis(port=port, db=3, credential_provider=Provider())
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="LookupError") as caught:
+            await RedisStore.from_client(client, timeout=0.2).open()
+        assert "hunter2" not in f"{caught.value!r} {caught.value}"
     await client.aclose()
 
 

@@ -9,6 +9,7 @@ from hashlib import sha1
 
 import pytest
 from redis import Redis
+from redis.asyncio import RedisCluster
 
 from atomodm.errors import (
     AccessDenied,
@@ -22,7 +23,7 @@ from atomodm.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from atomodm.store.redis.cluster import SLOTS, ClusterRoutes
+from atomodm.store.redis.clients import from_client
 from atomodm.store.redis.connection import Connection
 from atomodm.store.redis.scripts import Script
 from tests.store.redis.scripted import HANG_UP, Answer, ScriptedServer, array, bulk, connection_to, info
@@ -45,8 +46,8 @@ async def connection(redis_url: str) -> AsyncIterator[Connection]:
     await made.close()
 
 
-async def opened(server: ScriptedServer, timeout: float = 1.0) -> Connection:
-    connection = connection_to(server.url, timeout)
+async def opened(server: ScriptedServer, timeout: float = 1.0, max_connections: int = 50) -> Connection:
+    connection = connection_to(server.url, timeout, max_connections)
     await connection.open()
     return connection
 
@@ -86,12 +87,52 @@ async def test_a_script_is_sent_as_a_whole_only_when_the_server_does_not_know_it
     assert calls == [[b"k", b"%d" % number, 1] for number in range(200)]
 
 
-async def test_many_calls_at_once_get_their_own_replies_over_one_connection(connection: Connection) -> None:
-    before = await connection.command("INFO", "clients")
+async def test_many_calls_at_once_get_their_own_replies(connection: Connection) -> None:
     replies = await asyncio.gather(*(connection.command("ECHO", f"{number}" * 500) for number in range(1000)))
     assert replies == [f"{number}".encode() * 500 for number in range(1000)]
-    after = await connection.command("INFO", "clients")
-    assert before.splitlines()[1] == after.splitlines()[1]  # connected_clients
+
+
+async def test_many_calls_at_once_share_a_few_connections() -> None:
+    def echo(command: list[bytes]) -> bytes:
+        if command[0] != b"ECHO":
+            raise LookupError
+        return bulk(command[1])
+
+    async with ScriptedServer(echo) as server:
+        connection = await opened(server, 5, max_connections=7)
+        replies = await asyncio.gather(*(connection.command("ECHO", number) for number in range(1000)))
+        assert replies == [b"%d" % number for number in range(1000)]
+        assert 1 < server.connections <= 7
+        # Those that are there are used again.
+        assert await connection.command("ECHO", "again") == b"again"
+        assert server.connections == server.open_connections
+        await connection.close()
+        await asyncio.sleep(0.01)
+        assert server.open_connections == 0
+
+
+async def test_a_call_waits_for_a_free_connection_until_its_deadline() -> None:
+    async with ScriptedServer(in_turn(b"")) as server:
+        connection = await opened(server, 0.4, max_connections=1)
+        slow = asyncio.create_task(connection.command("GET", "k"))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(connection.command("GET", "k"))
+        given_up = asyncio.create_task(connection.command("GET", "k"))
+        await asyncio.sleep(0.05)
+        given_up.cancel()
+        assert server.asked[b"GET"] == 1
+        server.send(bulk(b"first"))
+        assert await slow == b"first"
+        await asyncio.sleep(0.05)
+        server.send(bulk(b"second"))
+        assert await waiting == b"second"
+        assert (server.connections, server.asked[b"GET"]) == (1, 2)
+        outcomes = await asyncio.gather(
+            *(connection.command("GET", "k", writes=True) for _ in range(3)), return_exceptions=True
+        )
+        # Only one was sent.
+        assert [type(outcome) for outcome in outcomes] == [OutcomeUnknown, StoreUnavailable, StoreUnavailable]
+        await connection.close()
 
 
 async def test_large_requests_and_replies_pass(connection: Connection) -> None:
@@ -250,13 +291,14 @@ async def test_a_connection_that_fell_silent_is_replaced_within_the_time_of_a_ca
 
 
 async def test_a_slow_answer_is_waited_for_while_others_come() -> None:
-    async with ScriptedServer(in_turn(b"")) as server:
-        connection = await opened(server, 0.5)
+    async with ScriptedServer(in_turn(b"", bulk(b"v"))) as server:
+        connection = await opened(server)
         slow = asyncio.create_task(connection.command("GET", "k"))
         await asyncio.sleep(0.4)
-        server.answer = in_turn(bulk(b"late") + bulk(b"v"))
         assert await connection.command("GET", "k") == b"v"
+        server.send(bulk(b"late"))
         assert await slow == b"late"
+        assert server.asked[b"GET"] == 2
         await connection.close()
 
 
@@ -267,19 +309,34 @@ async def test_a_connection_with_what_is_no_reply_is_given_up(garbage: bytes) ->
         replies = [await connection.command("GET", "k") for _ in range(3)]
         assert replies[1:] == [b"v", b"v"]
         assert server.connections == 2
+        assert server.open_connections == 1
         await connection.close()
 
 
 async def test_waiting_for_a_connection_can_be_cancelled_without_harm_to_others() -> None:
     async with ScriptedServer(in_turn(bulk(b"v"))) as server:
+        connection = await opened(server, max_connections=1)
+        for pause in range(20):
+            server.hang_up()
+            await asyncio.sleep(0.01)
+            calls = [asyncio.create_task(connection.command("GET", "k")) for _ in range(5)]
+            for _ in range(pause):
+                await asyncio.sleep(0)
+            calls[0].cancel()
+            assert await asyncio.gather(*calls[1:]) == [b"v"] * 4
+            assert server.open_connections == 1
+        await connection.close()
+
+
+async def test_a_call_on_a_connection_that_ended_while_nobody_used_it_is_sent_once() -> None:
+    async with ScriptedServer(in_turn(b"+OK\r\n", to=b"SET")) as server:
         connection = await opened(server)
+        await asyncio.gather(*(connection.command("SET", "k", "v", writes=True) for _ in range(10)))
         server.hang_up()
         await asyncio.sleep(0.01)
-        calls = [asyncio.create_task(connection.command("GET", "k")) for _ in range(5)]
-        await asyncio.sleep(0)
-        calls[0].cancel()
-        assert await asyncio.gather(*calls[1:]) == [b"v"] * 4
-        assert server.connections == 2
+        server.asked.clear()
+        assert await connection.command("SET", "k", "v", writes=True) == b"OK"
+        assert server.asked[b"SET"] == 1
         await connection.close()
 
 
@@ -330,7 +387,7 @@ async def test_a_close_that_is_cancelled_closes_all_the_same() -> None:
         for outcome in await asyncio.gather(*running, return_exceptions=True):
             assert isinstance(outcome, StoreClosed)
         await asyncio.sleep(0.02)
-        assert (server.connections, server.open_connections) == (1, 0)
+        assert (server.connections, server.open_connections) == (3, 0)
 
 
 async def test_a_script_is_run_where_its_keys_are(redis_cluster: Connection) -> None:
@@ -361,14 +418,43 @@ async def test_a_walk_whose_connection_is_lost_begins_anew() -> None:
             assert [step async for step in connection.keys(b"*")] == []
 
 
-async def test_a_map_that_is_out_of_date_is_mended_by_what_servers_tell(redis_cluster: Connection) -> None:
-    routes = redis_cluster._routes
-    assert isinstance(routes, ClusterRoutes)
+@pytest.fixture
+async def cluster_client(cluster_url: str) -> AsyncIterator[RedisCluster]:
+    """A client of the cluster, which knows its map."""
+    host, port = cluster_url.removeprefix("redis+cluster://").partition(",")[0].split(":")
+    async with RedisCluster(host=host, port=int(port)) as client:
+        yield client
+
+
+async def test_a_map_that_is_out_of_date_is_mended_by_what_servers_tell(cluster_client: RedisCluster) -> None:
+    target = from_client(cluster_client, 2)
+    connection = Connection(target.servers, timeout=2, url=target.url, clustered=True)
+    await connection.open()
     keys = [f"ns:{{collection-{number}:0}}:documents".encode() for number in range(30)]
-    routes._masters = [routes._masters[0]] * SLOTS
-    replies = await asyncio.gather(*(redis_cluster.run(ECHO, [key], [b"v"]) for key in keys))
+    manager = cluster_client.nodes_manager
+    manager.slots_cache = dict.fromkeys(manager.slots_cache, manager.slots_cache[0])
+    replies = await asyncio.gather(*(connection.run(ECHO, [key], [b"v"]) for key in keys))
     assert replies == [[key, b"v", 1] for key in keys]
-    assert len(set(routes._masters)) == 3
+    assert len({nodes[0].name for nodes in manager.slots_cache.values()}) == 3
+    await connection.close()
+
+
+async def test_replies_of_a_cluster_reach_those_who_asked_while_others_are_cancelled(
+    cluster_client: RedisCluster,
+) -> None:
+    target = from_client(cluster_client, 2)
+    connection = Connection(target.servers, timeout=2, url=target.url, clustered=True)
+    await connection.open()
+    keys = [f"{{collection-{number}:0}}".encode() for number in range(9)]
+    for pause in range(60):
+        asking = [asyncio.create_task(connection.run(ECHO, [key], [number])) for number, key in enumerate(keys)]
+        for _ in range(pause):
+            await asyncio.sleep(0)
+        for task in asking[::3]:
+            task.cancel()
+        for number, reply in enumerate(await asyncio.gather(*asking, return_exceptions=True)):
+            assert reply == [keys[number], b"%d" % number, 1] or (number % 3 == 0 and isinstance(reply, BaseException))
+    await connection.close()
 
 
 async def test_a_cluster_moves_a_slot_and_calls_follow() -> None:
@@ -385,6 +471,8 @@ async def test_a_cluster_moves_a_slot_and_calls_follow() -> None:
                     return slots(port)
                 if command[0] == b"INFO":
                     return info(redis_mode="cluster", cluster_enabled="1")
+                if command[0] == b"COMMAND":
+                    return array()
                 return answer(command)
 
             return both

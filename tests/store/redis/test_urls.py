@@ -126,6 +126,7 @@ def test_a_store_says_what_it_can_and_where_it_is() -> None:
         "redis://host?namespace=",
         "redis://host?log_size=0",
         "redis://host?expire_interval=-1",
+        "redis://host?max_connections=0",
         "redis://host?password=hunter2",
         "redis://host?ssl_ca_certs=ca.pem",
         "rediss://host?ssl_ca_certs=/nowhere/ca.pem",

@@ -124,7 +124,7 @@ async def test_a_frozen_server_that_goes_on_in_time_answers(people: Store, serve
 
 @pytest.mark.slow
 async def test_slow_answers_are_answers(people: Store, proxy: FaultProxy) -> None:
-    proxy.request_delay = proxy.reply_delay = 0.15
+    proxy.request_delay = proxy.reply_delay = 0.1
     began = time.monotonic()
     answers = await asyncio.gather(*(read(people, "people", 1) for _ in range(100)))
     assert all(answers)
