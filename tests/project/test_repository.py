@@ -81,5 +81,5 @@ def test_the_readme_has_one_command_for_the_example_and_one_for_the_tests() -> N
     commands = [line for line in text.splitlines() if "python3 -m venv" in line]
     assert [command.split(" && ")[-1] for command in commands] == [
         ".venv/bin/python examples/atlas.py",
-        ".venv/bin/python -m pytest",
+        ".venv/bin/python -m pytest -n auto --maxprocesses 4",
     ]

@@ -62,8 +62,15 @@ def failure_of(
         None did, and one may when it is tried again.
     StoreError
         It would fail again.
+
+    Raises
+    ------
+    RecursionError, MemoryError
+        Where there is no room left for the call, no server is at fault.
     """
     for cause in _causes(error, handled):
+        if isinstance(cause, RecursionError | MemoryError):
+            raise cause
         if isinstance(cause, Refusal | Unanswered | StoreError):
             return cause
         if (refusal := _refusal(cause)) is not None:

@@ -26,6 +26,7 @@ from atomodm.errors import (
 from atomodm.store.redis.clients import from_client
 from atomodm.store.redis.connection import Connection
 from atomodm.store.redis.scripts import Script
+from atomodm.store.redis.translation import failure_of
 from tests.store.redis.scripted import HANG_UP, Answer, ScriptedServer, array, bulk, connection_to, info
 
 
@@ -496,3 +497,9 @@ async def test_a_cluster_moves_a_slot_and_calls_follow() -> None:
             await asyncio.sleep(0.01)
         assert first.asked[b"GET"] == before + 1
         await connection.close()
+
+
+@pytest.mark.parametrize("error", [RecursionError(), MemoryError()])
+def test_where_the_program_has_no_room_left_no_server_is_blamed(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        failure_of(error, "redis://here", sent=True)
