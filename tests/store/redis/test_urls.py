@@ -181,11 +181,16 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     for name in ("ca", "other"):
-        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
+        openssl(
+            *["req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"],
+            # From Python 3.13 on, an authority has to say that it is one.
+            *["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+        )
     signed = ["-CA", "ca.pem", "-CAkey", "ca.key"]
     openssl(
         *["req", "-x509", *key, "-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost", *signed],
         *["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"],
+        *["-addext", "keyUsage=critical,digitalSignature"],
     )
     return folder
 
